@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operators, one file a family. Importing the package registers them all."""
+
+from . import activation as activation
+from . import broadcast as broadcast
+from . import contrib as contrib
+from . import conv as conv
+from . import copying as copying
+from . import creation as creation
+from . import ctc as ctc
+from . import dot as dot
+from . import elemwise as elemwise
+from . import extend as extend
+from . import finite as finite
+from . import index as index
+from . import joining as joining
+from . import loss as loss
+from . import nn as nn
+from . import norm as norm
+from . import optim as optim
+from . import patches as patches
+from . import pdf as pdf
+from . import pool as pool
+from . import random as random
+from . import reduce as reduce
+from . import reshape as reshape
+from . import sequence as sequence
+from . import slicing as slicing
+from . import sorting as sorting
+from . import transpose as transpose
+from . import upsample as upsample

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators that pass numbers on: identity, casts, sums, and those that only change the gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..op import op
+from ..params import DType
+from ..shapes import DTypes
+from ._numeric import convert, is_float, scalar_like
+
+
+@op("_copy", "*s -> *s", alias=("identity",))
+def copy(data):
+    """`data` itself."""
+    return data
+
+
+@op("_copyto", "*s -> *s")
+def copyto(data):
+    """`data` itself, on the device and in the array that ``out`` names."""
+    return data
+
+
+@op("BlockGrad", "*s -> *s", alias=("stop_gradient",), loss=True)
+def block_grad(data):
+    """`data`, through which no gradient flows back."""
+    return jax.lax.stop_gradient(data)
+
+
+@op("Cast", "*s -> *s", dtypes="a -> {dtype}", alias=("cast",))
+def cast(data, *, dtype: DType):
+    """`data` as `dtype`: floats are truncated to integers, what does not fit wraps as in C on x86."""
+    return convert(data, dtype)
+
+
+@op("add_n", lambda p: ", ".join(["*s"] * p.num_args) + " -> *s", alias=("ElementWiseSum",))
+def add_n(*args, num_args: int):
+    """The sum of `num_args` arrays of one shape."""
+    total = args[0]
+    for x in args[1:]:
+        total = total + x
+    return total
+
+
+@op("_grad_add", "*s, *s -> *s")
+def grad_add(lhs, rhs):
+    """``lhs + rhs``: how MXNet adds up gradients."""
+    return lhs + rhs
+
+
+@op("_identity_with_attr_like_rhs", "*s, *s -> *s")
+def identity_like_rhs(lhs, rhs):
+    """`lhs`, which has the shape and dtype of `rhs`."""
+    return lhs
+
+
+@op("clip", "*s -> *s", dynamic=("a_min", "a_max"))
+def clip(data, *, a_min: float, a_max: float):
+    """`data` limited to [`a_min`, `a_max`]; nan stays. The gradient passes inside and on both limits."""
+    low, high = scalar_like(a_min, data), scalar_like(a_max, data)
+    if not is_float(data):
+        # A limit that the dtype cannot hold limits nothing: MXNet compares in C, which promotes.
+        low, high = _limit(a_min, data), _limit(a_max, data)
+    return jnp.where(data < low, low, jnp.where(data > high, high, data))
+
+
+def _limit(value: Any, data: jax.Array) -> Any:
+    info = jnp.iinfo(data.dtype)
+    # The largest int64 is no float: staying below keeps the conversion in range.
+    top = info.max if info.bits < 64 else 2**63 - 1024
+    if isinstance(value, jax.Array):
+        return scalar_like(jnp.clip(value, info.min, top), data)
+    return scalar_like(min(max(value, info.min), info.max), data)
+
+
+@clip.grad
+def _(p, g, data, out):
+    low, high = scalar_like(p.a_min, data), scalar_like(p.a_max, data)
+    return (jnp.where((data < low) | (data > high), 0, g),)
+
+
+@op("hard_sigmoid", "*s -> *s")
+def hard_sigmoid(data, *, alpha: float = 0.2, beta: float = 0.5):
+    """``alpha * data + beta`` limited to [0, 1]; the derivative is 0 on the limits."""
+    return jnp.clip(alpha * data + beta, 0, 1).astype(data.dtype)
+
+
+@hard_sigmoid.grad
+def _(p, g, data, out):
+    return (jnp.where((out > 0) & (out < 1), g * p.alpha, 0),)
+
+
+@op("smooth_l1", "*s -> *s")
+def smooth_l1(data, *, scalar: float = 1.0):
+    """``0.5 * (scalar * data)**2`` where ``abs(data) < 1 / scalar**2``, else ``abs(data) - 0.5 / scalar**2``."""
+    square = scalar * scalar
+    x = data if is_float(data) else data.astype(jnp.float32)
+    out = jnp.where(jnp.abs(x) > 1 / square, jnp.abs(x) - 0.5 / square, 0.5 * square * x * x)
+    return convert(out, data.dtype)
+
+
+@smooth_l1.grad
+def _(p, g, data, out):
+    square = p.scalar * p.scalar
+    return (g * jnp.where(jnp.abs(data) > 1 / square, jnp.sign(data), square * data),)
+
+
+@op("amp_cast", "*s -> *s", dtypes="a -> {dtype}")
+def amp_cast(data, *, dtype: DType):
+    """A float array as `dtype`; any other array stays what it is."""
+    return data.astype(dtype) if is_float(data) else data
+
+
+@amp_cast.infer_dtypes
+def _(p: Any, ins: DTypes, outs: DTypes) -> tuple[DTypes, DTypes]:
+    floating = ins[0] is None or "float" in ins[0]
+    return ins, [(p.dtype if floating else ins[0]) if ins[0] else outs[0]]
+
+
+@op(
+    "amp_multicast",
+    lambda p: (
+        ", ".join(f"*s{i}" for i in range(p.num_outputs)) + " -> " + ", ".join(f"*s{i}" for i in range(p.num_outputs))
+    ),
+    outputs=lambda p: tuple(f"output{i}" for i in range(p.num_outputs)),
+    count="num_outputs",
+    arg_prefix="data_",
+)
+def amp_multicast(*data, num_outputs: int, cast_narrow: bool = False):
+    """Float arrays in one dtype: the widest that is among them, or the narrowest with `cast_narrow`."""
+    wanted = _common_float([x.dtype.name for x in data], cast_narrow)
+    return tuple(x.astype(wanted) if is_float(x) else x for x in data)
+
+
+def _common_float(dtypes: list[str], narrow: bool) -> str:
+    order = ["float16", "bfloat16", "float32", "float64"]
+    ranks = [order.index(d) for d in dtypes if d in order]
+    return order[(min if narrow else max)(ranks, default=2)]
+
+
+@amp_multicast.infer_dtypes
+def _(p: Any, ins: DTypes, outs: DTypes) -> tuple[DTypes, DTypes]:
+    known = [d for d in ins if d]
+    if len(known) < len(ins):
+        return ins, outs
+    wanted = _common_float(known, p.cast_narrow)
+    return ins, [wanted if "float" in d else d for d in known]

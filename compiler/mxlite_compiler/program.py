@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiled programs: jit, donation, caches, and counters of what was traced and launched."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .errors import MXNetError, explain
+from .graph import Graph
+from .lower import Arrays, lower
+
+
+@dataclasses.dataclass
+class Counters:
+    """How many programs were traced (compiled) and launched since the last `reset`."""
+
+    traces: int = 0
+    launches: int = 0
+
+    def reset(self) -> None:
+        """Start counting anew."""
+        self.traces = self.launches = 0
+
+
+#: Counts every launch that goes through this module. Tests assert on it.
+COUNTERS = Counters()
+
+#: Past this many traces of one graph a warning names the shapes: something changes with every call.
+RETRACE_WARNING = 16
+
+
+class Compiled:
+    """`jax.jit` of `function` that counts its traces and launches.
+
+    Args:
+        function: the pure function to compile.
+        name: what profiles and warnings call it.
+        donate: positions of the arguments whose buffers the outputs may reuse.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str, donate: Sequence[int] = ()):
+        self.name, self.traces, self.launches = name, 0, 0
+
+        def traced(*args: Any) -> Any:
+            self.traces += 1
+            COUNTERS.traces += 1
+            if self.traces == RETRACE_WARNING:
+                shapes = [getattr(x, "shape", ()) for x in jax.tree.leaves(args)][:8]
+                warnings.warn(
+                    f"program {name!r} was compiled {self.traces} times; the shapes now begin with {shapes}. "
+                    "Keep shapes constant, or pad to a few sizes.",
+                    stacklevel=2,
+                )
+            return function(*args)
+
+        traced.__name__ = name
+        self._jitted = jax.jit(traced, donate_argnums=tuple(donate), keep_unused=bool(donate))
+
+    def __call__(self, *args: Any) -> Any:
+        self.launches += 1
+        COUNTERS.launches += 1
+        return self._jitted(*args)
+
+    def lower(self, *args: Any) -> jax.stages.Lowered:
+        """The program for these arguments as `jax.stages.Lowered`, to read its HLO or its memory plan."""
+        return self._jitted.lower(*args)
+
+
+class Program:
+    """The compiled forms of one graph.
+
+    Args:
+        graph: what to compute; no host nodes.
+        wrt: names of the arguments to differentiate.
+        name: for profiles and messages.
+    """
+
+    #: Whether the whole graph can be traced into a larger program.
+    fusable = True
+
+    def __init__(self, graph: Graph, wrt: Sequence[str] = (), name: str = "graph"):
+        self.graph, self.wrt = graph, tuple(wrt)
+        self._run = lower(graph)
+        #: (args, aux, key) -> outputs
+        self.predict = Compiled(lambda args, aux, key: self._run(args, aux, key)[0], f"{name}_predict")
+        #: (args, aux, key) -> outputs, written; training without gradients
+        self.train = Compiled(partial(self._run, train=True), f"{name}_train")
+        #: (args, aux, key) -> outputs, written, residuals for `backward`
+        self.forward = Compiled(self._forward, f"{name}_forward")
+        #: (residuals, head gradients) -> {name: gradient}
+        self.backward = Compiled(self._backward, f"{name}_backward")
+        #: (args, aux, key, heads) -> outputs, written, {name: gradient} in one launch
+        self.forward_backward = Compiled(self.value_and_grad, f"{name}_forward_backward")
+
+    def _vjp(self, args: Arrays, aux: Arrays, key: Any, train: bool = True) -> tuple[Any, Any, Any]:
+        rest = {k: v for k, v in args.items() if k not in self.wrt}
+
+        def of(params: dict[str, jax.Array]) -> Any:
+            return self._run({**rest, **params}, aux, key, train=train)
+
+        return jax.vjp(of, {k: args[k] for k in self.wrt}, has_aux=True)
+
+    def _forward(self, args: Arrays, aux: Arrays, key: Any) -> tuple[Any, Any, Any]:
+        outputs, vjp, written = self._vjp(args, aux, key)
+        return outputs, written, vjp
+
+    def _backward(self, vjp: Any, heads: tuple[jax.Array, ...]) -> dict[str, jax.Array]:
+        return vjp(heads)[0]
+
+    def value_and_grad(
+        self, args: Arrays, aux: Arrays, key: Any, heads: tuple[jax.Array, ...] | None = None
+    ) -> tuple[tuple[jax.Array, ...], dict[str, jax.Array], dict[str, jax.Array]]:
+        """Outputs, written variables and gradients, to be traced into a larger program.
+
+        Args:
+            args, aux, key: as for the lowered function.
+            heads: head gradients, one an output; None is legal when every output is a loss and stands for ones.
+        """
+        outputs, written, vjp = self._forward(args, aux, key)
+        if heads is None:
+            heads = tuple(jnp.ones_like(o) for o in outputs)
+        return outputs, written, self._backward(vjp, match_heads(outputs, heads))
+
+
+def match_heads(outputs: Sequence[jax.Array], heads: Sequence[jax.Array]) -> tuple[Any, ...]:
+    """The head gradients in the dtypes that JAX wants: the output's own, float0 for integer outputs."""
+    return tuple(
+        h.astype(o.dtype) if jnp.issubdtype(o.dtype, jnp.inexact) else np.zeros(o.shape, jax.dtypes.float0)
+        for o, h in zip(outputs, heads, strict=True)
+    )
+
+
+def check_heads(graph: Graph, heads: Sequence[Any] | None) -> None:
+    """Raise MXNetError when backward needs head gradients that were not given, or their number is wrong."""
+    if heads is None:
+        needy = [e.name for e in graph.entries if e.node.op is None or not e.node.op.is_loss(e.node.params)]
+        if needy:
+            raise MXNetError(
+                explain(
+                    f"backward needs head gradients: output {', '.join(needy)} is not a loss",
+                    hint="pass out_grads, one array an output, or end the graph in a loss such as SoftmaxOutput",
+                )
+            )
+    elif len(heads) != len(graph.entries):
+        raise MXNetError(
+            f"backward takes {len(graph.entries)} head gradients ({', '.join(graph.output_names)}), got {len(heads)}"
+        )
+
+
+class ProgramCache:
+    """A bounded, least-recently-used map from a hashable key to what `make` builds for it."""
+
+    def __init__(self, size: int = 256):
+        self.size = size
+        self._items: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The item under `key`, made on the first request."""
+        if key not in self._items:
+            self._items[key] = make()
+            if len(self._items) > self.size:
+                self._items.popitem(last=False)
+        else:
+            self._items.move_to_end(key)
+        return self._items[key]
+
+    def clear(self) -> None:
+        """Forget every item."""
+        self._items.clear()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+#: Programs by (graph, differentiated arguments); executors of one graph share their compilations.
+PROGRAMS = ProgramCache()
