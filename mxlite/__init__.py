@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""mxlite: Apache MXNet 1.x programs, symbols and model files on JAX and XLA.
+
+``import mxlite as mx``. Importing it switches JAX's 64-bit types on, because MXNet has float64 and int64;
+``MXLITE_ENABLE_X64=0`` in the environment keeps them off.
+"""
+
+from __future__ import annotations
+
+from . import attribute as attribute
+from . import base as base
+from . import callback as callback
+from . import context as context
+from . import deploy as deploy
+from . import executor as executor
+from . import initializer as initializer
+from . import io as io
+from . import lr_scheduler as lr_scheduler
+from . import metric as metric
+from . import model as model
+from . import module as module
+from . import monitor as monitor
+from . import name as name
+from . import ndarray as ndarray
+from . import operator as operator
+from . import optimizer as optimizer
+from . import random as random
+from . import registry as registry
+from . import symbol as symbol
+from . import viz as viz
+
+# MXNet's short names; an assignment would be no module to a type checker.
+from . import initializer as init  # noqa: F401, isort: skip
+from . import module as mod  # noqa: F401, isort: skip
+from . import monitor as mon  # noqa: F401, isort: skip
+from . import ndarray as nd  # isort: skip
+from . import symbol as sym  # noqa: F401, isort: skip
+from . import viz as visualization  # noqa: F401, isort: skip
+from .attribute import AttrScope as AttrScope
+from .base import MXNetError as MXNetError
+from .context import Context as Context
+from .context import cpu as cpu
+from .context import cpu_pinned as cpu_pinned
+from .context import current_context as current_context
+from .context import gpu as gpu
+from .context import num_gpus as num_gpus
+from .context import tpu as tpu
+from .serialize import params as _params
+
+__version__ = "0.1.0"
+
+# What stands above the arrays and yet belongs to `mx.nd`.
+nd.Custom = operator.custom
+nd.save = _params.save
+nd.load = _params.load
+nd.load_frombuffer = _params.load_frombuffer
