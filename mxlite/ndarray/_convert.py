@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python values to numpy arrays of one of MXNet's dtypes, with C's conversion rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def from_python(source: Any, dtype: np.dtype) -> np.ndarray:
+    """A fresh numpy array of `dtype`: floats are cut to integers, integers wrap, None is nan.
+
+    Raises TypeError for what is no array of numbers.
+    """
+    try:
+        values = np.asarray(source)
+        if values.dtype == dtype:
+            return values.copy()
+        if values.dtype.kind == "O":
+            values = values.astype(np.float64)
+        if values.dtype.kind == "c" and isinstance(source, np.ndarray):
+            values = np.real(values)
+        if values.dtype.kind not in "biufV":
+            raise TypeError
+        with np.errstate(all="ignore"):
+            return values.astype(dtype)
+    except (TypeError, ValueError):
+        raise TypeError(f"cannot make an array of {dtype} from {source!r:.80} ({type(source).__name__})") from None
+
+
+def scalar(value: float, dtype: np.dtype) -> Any:
+    """A Python number as a numpy scalar of `dtype`; inf where a float16 overflows, wrapped where an integer does."""
+    if dtype.kind == "f":
+        if -65504.0 < value < 65504.0:
+            return dtype.type(value)
+        with np.errstate(over="ignore"):
+            return dtype.type(value)
+    return from_python(value, dtype)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors that only the values show: found on the device, raised at the next place that waits.
+
+A bad index in an array on a device is no reason to wait for it. The helper that uses the index computes a flag beside
+its result; `asnumpy`, `wait_to_read` and `waitall` look at the flags before they look at anything else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+
+class Checks:
+    """Flags whose values nobody has looked at yet."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.waiting: deque[tuple[Any, Callable[[], Exception]]] = deque()
+
+    def add(self, failed: jax.Array, error: Callable[[], Exception]) -> None:
+        """Remember to raise `error` when `failed`, one boolean, turns out to be True."""
+        with self._lock:
+            # Flags that have come out well need no keeping; one that failed stays for the next place that waits.
+            while self.waiting and self.waiting[0][0].is_ready() and not self.waiting[0][0].item():
+                self.waiting.popleft()
+            self.waiting.append((failed, error))
+
+    def settle(self) -> None:
+        """Wait for all flags; raise the error of the first one that failed, and forget them all."""
+        with self._lock:
+            flags = list(self.waiting)
+            self.waiting.clear()
+        for failed, error in flags:
+            if failed.item():
+                raise error()
+
+
+#: The flags of this process; `reset` by settling them.
+checks = Checks()

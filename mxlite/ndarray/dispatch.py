@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The eager call: one cached `jax.jit` per operator, parameters and train mode; JAX's own cache keys the shapes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+from mxlite_compiler.op import Mode, Op, get_op
+from mxlite_compiler.params import parse
+
+from .. import _rng
+from ..base import MXNetError, eager_mode, explain, x64
+from ..context import Context, as_context
+from .checks import checks
+from .handle import Handle
+
+H = TypeVar("H", bound=Handle)
+
+
+class Program:
+    """One operator under fixed parameters, compiled on its first call for a shape.
+
+    Attributes:
+        op: the operator.
+        params: its typed parameters; the dynamic ones hold a placeholder.
+        train: the mode it runs in.
+        dynamic: parameters that every call passes as traced scalars.
+        names: the inputs that it takes.
+        fn: the jitted function of the key (if `op.random`), the dynamic scalars and the arrays.
+        check: a jitted function of the arrays that tells whether they hold values which the operator refuses, or None.
+        traces: how often `fn` has been traced.
+    """
+
+    __slots__ = ("check", "dynamic", "fn", "mutates", "names", "op", "params", "traces", "train", "visible")
+
+    def __init__(self, op: Op, params: Any, dynamic: tuple[str, ...], train: bool, ctx: Context | None):
+        self.op, self.params, self.dynamic, self.train = op, params, dynamic, train
+        self.visible = op.visible(params)
+        self.names = op.inputs(params)
+        self.mutates = tuple(self.names.index(n) for n in op.mutates(params))
+        self.traces = 0
+        options: dict[str, Any] = {}
+        if ctx is not None:  # no array says where to run
+            options["out_shardings"] = jax.sharding.SingleDeviceSharding(ctx.jax_device)
+        self.fn = jax.jit(self._run, **options)
+        failed = op._check(params) if op._check else None
+        self.check = jax.jit(failed) if failed else None
+
+    def _run(self, key: Any, scalars: tuple[Any, ...], *arrays: jax.Array) -> Any:
+        self.traces += 1
+        p = self.params
+        if scalars:
+            p = dataclasses.replace(p, **dict(zip(self.dynamic, scalars, strict=True)))
+        return self.op.apply(p, *arrays, mode=Mode(self.train, key))
+
+
+@functools.lru_cache(maxsize=8192)
+def _program(
+    op: Op, items: tuple[tuple[str, Any], ...], dynamic: tuple[str, ...], train: bool, ctx: Context | None
+) -> Program:
+    attrs = dict(items)
+    # The real value comes with each call; parsing needs some legal one.
+    attrs.update(dict.fromkeys(dynamic, 0.5))
+    return Program(op, op.bind(attrs), dynamic, train, ctx)
+
+
+def program(op: Op, attrs: Mapping[str, Any], ctx: Context | None = None) -> tuple[Program, tuple[Any, ...]]:
+    """The cached program of a call, and the scalars to pass.
+
+    Args:
+        op: the operator.
+        attrs: parameters as the user wrote them.
+        ctx: where to run, for a call without arrays.
+    """
+    train = eager_mode.train and bool(op._mode_name)
+    if not attrs:
+        return _program(op, (), (), train, ctx), ()
+    dynamic, scalars, items = [], [], []
+    for key, value in attrs.items():
+        if key in op.dynamic and value is not None:
+            dynamic.append(key)
+            scalars.append(_scalar(op, key, value))
+        else:
+            items.append((key, value))
+    try:
+        return _program(op, tuple(items), tuple(dynamic), train, ctx), tuple(scalars)
+    except TypeError:  # a list, or another value that cannot be hashed
+        items = [(k, _hashable(op, k, v)) for k, v in items]
+        return _program(op, tuple(items), tuple(dynamic), train, ctx), tuple(scalars)
+
+
+def _scalar(op: Op, key: str, value: Any) -> Any:
+    if type(value) is not float or op.param_types[key] is not float:  # a type with a range has to be checked
+        try:
+            value = parse(op.param_types[key], value)
+        except ValueError as e:
+            raise MXNetError(explain(f"parameter {key}={value!r} {e}", op=op.name)) from None
+        if value is None:
+            raise MXNetError(explain(f"parameter {key} must be a number", op=op.name))
+    return np.float64(value) if x64() else np.float32(value)
+
+
+def _hashable(op: Op, key: str, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_hashable(op, key, v) for v in value)
+    if isinstance(value, np.ndarray | Handle):
+        return _hashable(op, key, (value.asnumpy() if isinstance(value, Handle) else value).tolist())
+    try:
+        hash(value)
+    except TypeError:
+        problem = f"parameter {key} cannot be {value!r:.80} ({type(value).__name__})"
+        raise MXNetError(explain(problem, op=op.name)) from None
+    return value
+
+
+def invoke(cls: type[H], op: Op | str, arrays: Sequence[Handle], attrs: Mapping[str, Any], out: Any = None) -> Any:
+    """Call an operator now.
+
+    Args:
+        cls: the class of the results.
+        op: the operator or its name.
+        arrays: its inputs in order, the optional ones that the parameters drop left out.
+        attrs: its parameters, as values or text.
+        out: an array, or a list of them, to write the results into.
+
+    Returns one array, or a list of them for an operator with several visible outputs.
+    Raises MXNetError for unknown, missing or illegal parameters, and shapes or dtypes that do not fit.
+    """
+    if isinstance(op, str):
+        op = get_op(op)
+    if op.variadic and op.variadic not in attrs:
+        attrs = {**attrs, op.variadic: len(arrays)}
+    if arrays:
+        ctx = arrays[0]._cell.ctx
+        prog, scalars = program(op, attrs)
+    else:
+        ctx = _placement(op, attrs, out)
+        if "ctx" in attrs:
+            attrs = {**attrs, "ctx": str(ctx)}
+        prog, scalars = program(op, attrs, ctx)
+    return run(cls, prog, scalars, arrays, ctx, out)
+
+
+def _placement(op: Op, attrs: Mapping[str, Any], out: Any) -> Context:
+    if attrs.get("ctx"):
+        return as_context(attrs["ctx"], op.name)
+    first = out[0] if isinstance(out, list | tuple) and out else out
+    return first._cell.ctx if isinstance(first, Handle) else as_context(None)
+
+
+def run(
+    cls: type[H], prog: Program, scalars: tuple[Any, ...], arrays: Sequence[Handle], ctx: Context, out: Any = None
+) -> Any:
+    """Call a program on arrays and wrap, or write, what comes out."""
+    key = _rng.draw_key(ctx) if prog.op.random else None
+    inputs = [a._data for a in arrays]
+    try:
+        outs, written = prog.fn(key, scalars, *inputs)
+    except (TypeError, ValueError) as e:
+        raise _explained(prog, arrays, e) from e
+    if prog.check is not None:
+        checks.add(prog.check(*inputs), lambda: MXNetError(explain(str(prog.op._check.__doc__), op=prog.op.name)))
+    for i, value in zip(prog.mutates, written, strict=True):
+        arrays[i]._set(value)
+    if out is None:
+        if prog.visible == 1:
+            return cls._wrap(outs[0], ctx)
+        return [cls._wrap(x, ctx) for x in outs[: prog.visible]]
+    return _write(prog, outs[: prog.visible], out, ctx)
+
+
+def _write(prog: Program, results: Sequence[jax.Array], out: Any, ctx: Context) -> Any:
+    targets = list(out) if isinstance(out, list | tuple) else [out]
+    for target in targets:
+        if not isinstance(target, Handle):
+            raise TypeError(f"{prog.op.name}: out must be an NDArray or a list of them, got {type(target).__name__}")
+    if len(targets) != len(results):
+        raise MXNetError(
+            explain(f"out has {len(targets)} arrays, the operator {len(results)} outputs", op=prog.op.name)
+        )
+    for target, result in zip(targets, results, strict=True):
+        if target.shape != result.shape or target._cell.dtype != result.dtype:
+            raise MXNetError(
+                explain(
+                    f"the result has shape {result.shape} and dtype {result.dtype}, out has shape {target.shape} "
+                    f"and dtype {target._cell.dtype}",
+                    op=prog.op.name,
+                )
+            )
+    for target, result in zip(targets, results, strict=True):
+        elsewhere = target._cell.ctx is not ctx and target._cell.ctx.jax_device != ctx.jax_device
+        target._set(jax.device_put(result, target._cell.ctx.jax_device) if elsewhere else result)
+    return out
+
+
+def _explained(prog: Program, arrays: Sequence[Handle], error: Exception) -> MXNetError:
+    if isinstance(error, MXNetError):
+        return error
+    names = prog.names
+    contexts = [a._cell.ctx for a in arrays]
+    if len({c.jax_device for c in contexts}) > 1:
+        placed = ", ".join(f"{n} on {c}" for n, c in zip(names, contexts, strict=False))
+        return MXNetError(
+            explain(
+                f"the inputs are on different devices: {placed}", op=prog.op.name, hint="move them with as_in_context"
+            )
+        )
+    given = [(n, f"{a.shape} {a._cell.dtype}") for n, a in zip(names, arrays, strict=False)]
+    return MXNetError(explain(str(error).split("\n")[0], op=prog.op.name, given=given))

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Functions of `mx.nd` that are no operator of their own: joining, splitting and rearranging."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..base import MXNetError, explain
+from .ndarray import NDArray, from_host, invoke
+
+
+def concatenate(arrays: Sequence[NDArray], axis: int = 0, always_copy: bool = True) -> NDArray:
+    """Join arrays along an axis.
+
+    Args:
+        arrays: arrays of one dtype whose shapes differ only in `axis`.
+        axis: where to join.
+        always_copy: False lets one single array come back as it is.
+
+    Raises AssertionError, as MXNet does, when there is no array or they do not fit.
+    """
+    if not isinstance(arrays, list | tuple) or not arrays or not all(isinstance(a, NDArray) for a in arrays):
+        raise AssertionError("concatenate takes a list of at least one NDArray")
+    first = arrays[0]
+    if len(arrays) == 1 and not always_copy:
+        return first
+    for a in arrays[1:]:
+        same = len(a.shape) == len(first.shape) and all(
+            n == m for i, (n, m) in enumerate(zip(a.shape, first.shape, strict=True)) if i != axis % first.ndim
+        )
+        if not same or a._cell.dtype != first._cell.dtype:
+            raise AssertionError(
+                f"concatenate along axis {axis}: {first.shape} {first._cell.dtype} against {a.shape} {a._cell.dtype}"
+            )
+    return invoke("Concat", arrays, {"dim": axis})
+
+
+def moveaxis(tensor: NDArray, source: int | Sequence[int], destination: int | Sequence[int]) -> NDArray:
+    """Move axes to other positions; the others keep their order.
+
+    Raises ValueError for an axis that is not there, or lists of different lengths.
+    """
+    sources, targets = _axes(source, tensor.ndim, "source"), _axes(destination, tensor.ndim, "destination")
+    if len(sources) != len(targets):
+        raise ValueError(f"moveaxis: source has {len(sources)} axes, destination {len(targets)}")
+    order = [i for i in range(tensor.ndim) if i not in sources]
+    for target, axis in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, axis)
+    return invoke("transpose", (tensor,), {"axes": tuple(order)})
+
+
+def _axes(given: int | Sequence[int], ndim: int, what: str) -> list[int]:
+    axes = [given] if isinstance(given, int) else list(given)
+    for axis in axes:
+        if not -ndim <= axis < ndim:
+            raise ValueError(f"moveaxis: {what} {axis} is no axis of an array with {ndim} axes")
+    axes = [a % ndim for a in axes]
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"moveaxis: {what} names an axis twice")
+    return axes
+
+
+def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int = 0, squeeze_axis: bool = False) -> Any:
+    """Split along an axis, into equal sections or at positions.
+
+    Args:
+        ary: the array.
+        indices_or_sections: the number of sections, or the positions to split at.
+        axis: where to split.
+        squeeze_axis: drop the axis from the parts, each of which then must have size 1 there.
+
+    Returns a list of arrays (one array for one section).
+    Raises ValueError when the sections do not come out even.
+    """
+    if not -ary.ndim <= axis < ary.ndim:
+        raise MXNetError(explain(f"axis {axis} is none of an array of shape {ary.shape}", op="split_v2"))
+    size = ary.shape[axis]
+    if isinstance(indices_or_sections, int):
+        if indices_or_sections <= 0 or size % indices_or_sections:
+            raise ValueError(
+                f"split_v2: axis {axis} of size {size} does not split into {indices_or_sections} equal parts"
+            )
+        step = size // indices_or_sections
+        cuts = list(range(step, size, step))
+    else:
+        cuts = [int(i) for i in indices_or_sections]
+    bounds = [0, *cuts, size]
+    before = (slice(None),) * (axis % ary.ndim)
+    parts = [ary[(*before, slice(a, b))].copy() for a, b in pairwise(bounds)]
+    if squeeze_axis:
+        parts = [invoke("squeeze", (p,), {"axis": axis}) for p in parts]
+    return parts if len(parts) > 1 else parts[0]
+
+
+def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:
+    """Write the one-hot rows of `indices` (n,) into `out` (n, classes). Deprecated in MXNet; use `one_hot`."""
+    return invoke("one_hot", (indices,), {"depth": out.shape[1]}).copyto(out)
+
+
+def histogram(a: NDArray, bins: int | NDArray = 10, range: tuple[float, float] | None = None) -> Any:
+    """Counts of the values of `a` in bins. Waits: the range comes from the values.
+
+    Args:
+        a: the values.
+        bins: how many equal bins, or an array with their edges.
+        range: the range of the equal bins; by default from the smallest to the largest value.
+
+    Returns counts and edges.
+    """
+    values = a.asnumpy()
+    edges = bins.asnumpy() if isinstance(bins, NDArray) else bins
+    counts, found = np.histogram(values, bins=edges, range=range)
+    dtype = np.int64 if isinstance(bins, NDArray) else values.dtype
+    results = from_host(counts.astype(dtype), a.context), from_host(found.astype(values.dtype), a.context)
+    return list(results) if isinstance(bins, NDArray) else results

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The handle: a cell, and which part of it in which shape this array shows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Self
+
+import jax
+import numpy as np
+
+from ..base import MXNetError
+from ..context import Context, context_of
+from . import _kernels
+from .cell import Cell
+from .checks import checks
+
+_new = object.__new__
+
+
+class View:
+    """A contiguous part of a cell: `offset` in elements, `shape`, and the part as it was at cell version `version`."""
+
+    __slots__ = ("cache", "offset", "shape", "version")
+
+    def __init__(self, offset: int, shape: tuple[int, ...]):
+        self.offset = offset
+        self.shape = shape
+        self.cache: jax.Array | None = None
+        self.version = -1
+
+    def read(self, cell: Cell) -> jax.Array:
+        """The viewed part, computed again only after a write."""
+        if cell.pending is not None:
+            cell.pending.flush()
+        version, cache = cell.version, self.cache
+        if self.version != version or cache is None:
+            offset = _kernels.offset_of(self.offset, math.prod(cell.shape))
+            cache = self.cache = cell.read(_kernels.read_flat(self.shape), offset)
+            self.version = version
+        return cache
+
+
+class Handle:
+    """What every NDArray is underneath.
+
+    Two handles may show one cell: then a write through one is seen through the other.
+    """
+
+    __slots__ = ("__weakref__", "_cell", "_view")
+
+    _cell: Cell
+    _view: View | None
+
+    @classmethod
+    def _wrap(cls, array: jax.Array, ctx: Context | None = None) -> Self:
+        """A new array with a cell of its own around `array`, which nobody may donate while the cell lives."""
+        self = _new(cls)
+        self._cell = Cell(array, context_of(min(array.devices(), key=lambda d: d.id)) if ctx is None else ctx)
+        self._view = None
+        return self
+
+    @classmethod
+    def _of_cell(cls, cell: Cell, view: View | None = None) -> Self:
+        """A handle on an existing cell."""
+        self = _new(cls)
+        self._cell = cell
+        self._view = view
+        return self
+
+    def _part(self, offset: int, shape: tuple[int, ...]) -> Self:
+        """A handle on the same memory, `offset` elements further on, of `shape`."""
+        if self._view is not None:
+            offset += self._view.offset
+        self_shape = self._cell.shape
+        return self._of_cell(self._cell, None if shape == self_shape else View(offset, shape))
+
+    @property
+    def _data(self) -> jax.Array:
+        view = self._view
+        return self._cell.array if view is None else view.read(self._cell)
+
+    def _set(self, array: jax.Array) -> None:
+        """Write `array`, which has this handle's shape and dtype and is nobody else's."""
+        cell, view = self._cell, self._view
+        if array.dtype != cell.dtype or array.shape != (cell.shape if view is None else view.shape):
+            raise MXNetError(
+                f"cannot write an array of shape {array.shape} and dtype {array.dtype} into one of shape "
+                f"{self.shape} and dtype {cell.dtype}"
+            )
+        if view is None:
+            cell.write(array)
+        else:
+            self._write_flat(array, 0, view.shape)
+
+    def _write_flat(self, value: Any, offset: int, shape: tuple[int, ...]) -> None:
+        """Write `value`, broadcast to `shape` and cast, from `offset` elements into this handle on."""
+        cell = self._cell
+        if self._view is not None:
+            offset += self._view.offset
+        axis = _kernels.axis_of(cell.shape, offset, math.prod(shape))
+        writer = _kernels.write_flat(cell.shape, shape, axis)
+        cell.update(writer, value, _kernels.offset_of(offset, math.prod(cell.shape)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return self._cell.shape if self._view is None else self._view.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """The numpy type of the elements, such as `numpy.float32`."""
+        return self._cell.dtype.type
+
+    @property
+    def stype(self) -> str:
+        """The storage type: "default", a dense array."""
+        return "default"
+
+    @property
+    def context(self) -> Context:
+        """The device."""
+        return self._cell.ctx
+
+    @property
+    def ctx(self) -> Context:
+        """The device."""
+        return self._cell.ctx
+
+    def asnumpy(self) -> np.ndarray:
+        """A numpy copy. Waits until the array is computed."""
+        if checks.waiting:
+            checks.settle()
+        return np.array(self._data)

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`mx.nd.image`: the operators whose name begins with ``_image_``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import register
+
+register.install(globals(), ("_image_",), __name__)
+
+
+def __getattr__(name: str) -> Any:
+    raise register.unknown(__name__, name, globals())
