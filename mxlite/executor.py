@@ -1,0 +1,554 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A graph bound to arrays: forward and backward of one Symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mxlite_compiler.compile import program
+from mxlite_compiler.errors import explain, nearest
+from mxlite_compiler.graph import Graph
+from mxlite_compiler.infer import infer_dtypes, infer_shapes
+from mxlite_compiler.params import Shape
+from mxlite_compiler.program import Program, check_heads
+from mxlite_compiler.shapes import known
+
+from . import random
+from .base import MXNetError
+from .context import Context, current_context
+from .ndarray import NDArray, array, zeros
+from .ndarray.cell import Cell, Upload
+from .step import Step
+from .symbol import Symbol
+from .symbol.symbol import Binder
+
+GRAD_REQS = ("null", "write", "add")
+
+
+class Executor:
+    """A Symbol with the arrays it reads and writes; made by `Symbol.bind` and `Symbol.simple_bind`.
+
+    Attributes:
+        arg_dict: argument name to NDArray.
+        grad_dict: argument name to its gradient NDArray, None where `grad_req` is null.
+        aux_dict: auxiliary state name to NDArray.
+        outputs: the outputs of the latest forward; the same NDArrays every time, as in MXNet.
+    """
+
+    def __init__(
+        self,
+        symbol: Symbol,
+        ctx: Context,
+        args: Mapping[str, NDArray],
+        grads: Mapping[str, NDArray],
+        grad_req: Mapping[str, str],
+        aux: Mapping[str, NDArray],
+    ):
+        self._symbol, self.context = symbol, ctx
+        self.graph: Graph = symbol.graph
+        self.arg_dict, self.aux_dict = dict(args), dict(aux)
+        self.grad_dict: dict[str, NDArray | None] = {
+            name: grads.get(name) if grad_req[name] != "null" else None for name in self.arg_dict
+        }
+        self.grad_req = {name: req if self.grad_dict[name] is not None else "null" for name, req in grad_req.items()}
+        graded = [name for name, g in self.grad_dict.items() if g is not None]
+        # Integers have no tangents in JAX; MXNet fills their gradients with zeros.
+        wrt = [name for name in graded if jnp.issubdtype(self.arg_dict[name].dtype, jnp.inexact)]
+        self.integer_grads = tuple(name for name in graded if name not in wrt)
+        self.adding = frozenset(name for name in wrt if self.grad_req[name] == "add")
+        self.program = program(self.graph, wrt, symbol.name or "graph")
+        self.fusable = self.program.fusable
+        self.draws = any(n.op is not None and n.op.random for n in self.graph.nodes)
+        self._names = list(self.arg_dict), list(self.aux_dict)
+        self.outputs = self._allocate_outputs()
+        self.read_cells: tuple[Cell, ...] = _cells([*self.arg_dict.values(), *self.aux_dict.values()])
+        self.grad_cells: tuple[Cell, ...] = _cells([g for g in self.grad_dict.values() if g is not None])
+        #: What a training forward fills: outputs, auxiliary states, gammas that it resets.
+        self.written_cells: tuple[Cell, ...] = tuple(o._cell for o in self.outputs) + _cells(self._written())
+        # One array under two names, or a part of one, cannot be donated.
+        bound = [
+            *self.arg_dict.values(),
+            *self.aux_dict.values(),
+            *(g for g in self.grad_dict.values() if g is not None),
+        ]
+        self.donates = self.fusable and len(_cells(bound)) == len(bound) and all(nd._view is None for nd in bound)
+        self._step: Step | None = None
+        self._monitor: tuple[Callable[[str, NDArray], None], bool] | None = None
+        self._internals: Any = None
+
+    def _written(self) -> list[NDArray]:
+        """The bound arrays that the operators of the graph write in training."""
+        names = {
+            e.node.name: None
+            for node in self.graph.nodes
+            if node.op is not None and (mutated := node.op.mutates(node.params))
+            for n, e in zip(node.op.inputs(node.params), node.inputs, strict=True)
+            if n in mutated and e.node.is_variable
+        }
+        return [self.arg_dict[n] if n in self.arg_dict else self.aux_dict[n] for n in names]
+
+    def _allocate_outputs(self) -> list[NDArray]:
+        """Outputs with the shapes and dtypes that inference gives, so that looking at those does not wait."""
+        shapes = infer_shapes(self.graph, {k: v.shape for k, v in {**self.arg_dict, **self.aux_dict}.items()})
+        dtypes = infer_dtypes(
+            self.graph, {k: np.dtype(v.dtype).name for k, v in {**self.arg_dict, **self.aux_dict}.items()}
+        )
+        return [_blank(s, d, self.context) for s, d in zip(shapes.outputs, dtypes.outputs, strict=True)]
+
+    # The arrays as MXNet lists them.
+
+    @property
+    def arg_arrays(self) -> list[NDArray]:
+        """The arguments in the order of `Symbol.list_arguments`."""
+        return list(self.arg_dict.values())
+
+    @property
+    def grad_arrays(self) -> list[NDArray | None]:
+        """The gradients in the order of `Symbol.list_arguments`, None where `grad_req` is null."""
+        return list(self.grad_dict.values())
+
+    @property
+    def aux_arrays(self) -> list[NDArray]:
+        """The auxiliary states in the order of `Symbol.list_auxiliary_states`."""
+        return list(self.aux_dict.values())
+
+    @property
+    def output_dict(self) -> dict[str, NDArray]:
+        """The outputs by name. Raises ValueError when two outputs have one name."""
+        names = self.graph.output_names
+        if len(set(names)) != len(names):
+            raise ValueError(f"outputs share a name: {names}; use outputs instead")
+        return dict(zip(names, self.outputs, strict=True))
+
+    # What a Step needs.
+
+    def read(self) -> tuple[dict[str, jax.Array], dict[str, jax.Array], dict[str, jax.Array]]:
+        """The present arrays: arguments, auxiliary states, gradients that are added to."""
+        old = {name: self._read(self.grad_dict[name]) for name in self.adding}  # type: ignore[arg-type]
+        return (
+            {k: self._read(v) for k, v in self.arg_dict.items()},
+            {k: self._read(v) for k, v in self.aux_dict.items()},
+            old,
+        )
+
+    def _read(self, nd: NDArray) -> Any:
+        # A compiled program gives fresh buffers only, so reading for it ends no ownership; Python code may keep them.
+        return nd._cell.feed() if nd._view is None and self.fusable else nd._data
+
+    def fill(
+        self,
+        outputs: Sequence[jax.Array],
+        written: Mapping[str, jax.Array],
+        grads: Mapping[str, jax.Array] | None = None,
+    ) -> None:
+        """Put results into the bound arrays."""
+        for nd, x in zip(self.outputs, outputs, strict=True):
+            nd._cell.fill(x)
+        for cell in self.written_cells[len(self.outputs) :]:
+            cell.pending = None
+        for name, x in written.items():
+            self._fill(self.arg_dict[name] if name in self.arg_dict else self.aux_dict[name], x)
+        if grads is not None:
+            self.fill_gradients(grads)
+
+    def _fill(self, nd: NDArray, x: jax.Array) -> None:
+        if nd._view is None:
+            nd._cell.fill(x, owned=self.fusable)
+        else:
+            nd._set(x)
+
+    def fill_gradients(self, grads: Mapping[str, jax.Array]) -> None:
+        """Put gradients into the bound arrays; integers get zeros."""
+        for cell in self.grad_cells:
+            cell.pending = None
+        for name, x in grads.items():
+            self._fill(self.grad_dict[name], x)  # type: ignore[arg-type]
+        for name in self.integer_grads:
+            if self.grad_req[name] == "write":
+                g: NDArray = self.grad_dict[name]  # type: ignore[assignment]
+                self._fill(g, jnp.zeros(g.shape, g.dtype))
+
+    def add_gradients(self, grads: Mapping[str, jax.Array], old: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        """`grads`, added to `old` where `grad_req` is add."""
+        return {k: old[k] + g if k in old else g for k, g in grads.items()}
+
+    # The public calls.
+
+    def forward(self, is_train: bool = False, **kwargs: Any) -> list[NDArray]:
+        """Compute the outputs; with `is_train` lazily, so that backward and update can join.
+
+        Args:
+            is_train: whether dropout drops, batch statistics are used, and `backward` may follow.
+            **kwargs: new contents for arguments, by name; NDArray or numpy arrays of the bound shapes.
+
+        Returns:
+            `outputs`.
+
+        Raises:
+            TypeError: a name is not an argument.
+            ValueError: a shape differs from the bound one.
+        """
+        for name, value in kwargs.items():
+            self._load_one(name, value)
+        self._settle()
+        if self._monitor is not None:
+            self._run_monitor(is_train)
+        if is_train:
+            self._step = Step(self)
+        else:
+            args, aux, _ = self.read()
+            key = random.draw_key(self.context) if self.draws else None
+            self._step = None
+            for nd, x in zip(self.outputs, self.program.predict(args, aux, key), strict=True):
+                nd._cell.fill(x)
+        return self.outputs
+
+    def _settle(self) -> None:
+        """Run what an earlier step still owes: its auxiliary states and gradients must not be lost."""
+        if self._step is not None and not self._step.done:
+            self._step.flush()
+
+    def load(self, arrays: Mapping[str, NDArray]) -> None:
+        """Point the named arguments at `arrays`, whose shapes the caller has checked; copies nothing on one device."""
+        for name, value in arrays.items():
+            cell = self.arg_dict[name]._cell
+            if cell.captured is not None and cell.captured is self._step:
+                self._settle()
+            source = value._cell
+            if type(source.pending) is Upload and value._view is None and source.dtype == cell.dtype:
+                cell.write_host(source.pending.host)
+            else:
+                cell.write(_on(value._data, cell))
+
+    def _load_one(self, name: str, value: Any) -> None:
+        if name not in self.arg_dict:
+            raise TypeError(
+                f"Unknown argument {name}{nearest(name, self.arg_dict)}; the arguments are {', '.join(self.arg_dict)}"
+            )
+        bound = self.arg_dict[name]
+        value = value if isinstance(value, NDArray) else array(value, dtype=bound.dtype, ctx=self.context)
+        if value.shape != bound.shape:
+            raise ValueError(
+                f"Shape not match! Argument {name}, need: {bound.shape}, received: {value.shape}; "
+                "use Executor.reshape to bind other shapes"
+            )
+        if value is not bound:
+            bound[:] = value
+
+    def backward(self, out_grads: Any = None, is_train: bool = True) -> None:
+        """Compute gradients into `grad_dict` as `grad_req` says.
+
+        Args:
+            out_grads: the head gradient of each output, as one NDArray, a list or a dict by output name; not needed
+                when all outputs are losses.
+            is_train: accepted as in MXNet, where it does not change the gradients either.
+
+        Raises:
+            MXNetError: a head gradient is needed and missing, or has the wrong shape.
+        """
+        heads = self._heads(out_grads)
+        if not self.program.wrt:
+            return
+        check_heads(self.graph, heads)
+        if self._step is None:
+            # As MXNet does after forward(is_train=False): gradients of a training pass over the present arrays.
+            held = [(nd._cell, nd._cell._array) for nd in self.outputs]
+            self._step = Step(self)
+            self._step.backward(heads)
+            self._step.flush()
+            for cell, value in held:
+                if value is not None:
+                    cell.fill(value)
+            self._step = None
+            return
+        self._step.backward(heads)
+
+    def _heads(self, out_grads: Any) -> tuple[jax.Array, ...] | None:
+        if out_grads is None:
+            return None
+        if isinstance(out_grads, NDArray):
+            out_grads = [out_grads]
+        elif isinstance(out_grads, dict):
+            out_grads = [out_grads[name] for name in self.graph.output_names]
+        if not isinstance(out_grads, list | tuple) or not all(isinstance(g, NDArray) for g in out_grads):
+            raise TypeError("inputs must be NDArray: out_grads takes an NDArray, or a list or dict of them")
+        # MXNet ignores surplus head gradients.
+        out_grads = list(out_grads)[: len(self.outputs)]
+        for name, out, g in zip(self.graph.output_names, self.outputs, out_grads, strict=False):
+            if g.shape != out.shape:
+                raise MXNetError(
+                    explain(f"head gradient of {name} has shape {g.shape}, the output {out.shape}", op="backward")
+                )
+        return tuple(g._data for g in out_grads)
+
+    def copy_params_from(
+        self,
+        arg_params: Mapping[str, NDArray],
+        aux_params: Mapping[str, NDArray] | None = None,
+        allow_extra_params: bool = False,
+    ) -> None:
+        """Copy parameters into the bound arrays, converted to their dtype.
+
+        Raises:
+            ValueError: a name is not bound and `allow_extra_params` is False.
+            MXNetError: a shape differs. Nothing is copied then.
+        """
+        pairs = []
+        for kind, given, bound in (
+            ("arguments", arg_params, self.arg_dict),
+            ("auxiliary states", aux_params or {}, self.aux_dict),
+        ):
+            for name, value in given.items():
+                if name not in bound:
+                    if not allow_extra_params:
+                        raise ValueError(f'Find name "{name}" that is not in the {kind}{nearest(name, bound)}')
+                    continue
+                if value.shape != bound[name].shape:
+                    raise MXNetError(explain(f"parameter {name} has shape {value.shape}, bound is {bound[name].shape}"))
+                pairs.append((bound[name], value))
+        for target, value in pairs:
+            target[:] = value
+
+    def reshape(
+        self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Sequence[int]
+    ) -> Executor:
+        """A new executor for other input shapes that shares every array whose shape stays.
+
+        Args:
+            partial_shaping: allow arrays that `kwargs` does not name to change shape.
+            allow_up_sizing: allow arrays to grow, as larger ones are allocated.
+            **kwargs: new shapes by argument name.
+
+        Raises:
+            MXNetError: an array would change or grow and that was not allowed.
+        """
+        shapes = infer_shapes(self.graph, {k: tuple(v) for k, v in kwargs.items()})
+        args: dict[str, NDArray] = {}
+        grads: dict[str, NDArray] = {}
+        for kind, bound, found in (("arg", self.arg_dict, shapes.arguments), ("aux", self.aux_dict, shapes.aux)):
+            for (name, nd), shape in zip(bound.items(), found, strict=True):
+                if shape is None or not known(shape):
+                    raise MXNetError(f"reshape cannot decide the shape of {name}; give it as a keyword")
+                if shape == nd.shape:
+                    args[name] = nd
+                    if kind == "arg" and self.grad_dict[name] is not None:
+                        grads[name] = self.grad_dict[name]  # type: ignore[assignment]
+                    continue
+                if not partial_shaping and name not in kwargs:
+                    raise MXNetError(
+                        f"reshape would change {kind} {name}: {nd.shape} to {shape}; allow it with partial_shaping=True"
+                    )
+                if not allow_up_sizing and np.prod(shape) > np.prod(nd.shape):
+                    raise MXNetError(
+                        f"reshape would grow {kind} {name}: {nd.shape} to {shape}; allow it with allow_up_sizing=True"
+                    )
+                args[name] = zeros(shape, ctx=self.context, dtype=nd.dtype)
+                if kind == "arg" and self.grad_dict[name] is not None:
+                    grads[name] = zeros(shape, ctx=self.context, dtype=nd.dtype)
+        return Executor(
+            self._symbol,
+            self.context,
+            {k: args[k] for k in self.arg_dict},
+            grads,
+            self.grad_req,
+            {k: args[k] for k in self.aux_dict},
+        )
+
+    def set_monitor_callback(self, callback: Callable[[str, NDArray], None], monitor_all: bool = False) -> None:
+        """Call ``callback(name, array)`` for every node output on each forward; inputs too with `monitor_all`."""
+        self._monitor = (callback, monitor_all)
+
+    def _run_monitor(self, is_train: bool) -> None:
+        # A graph of its own with every value as an output: slower, and only while somebody watches.
+        callback, everything = self._monitor  # type: ignore[misc]
+        if self._internals is None:
+            self._internals = self.graph.internals()
+        run = program(self._internals)
+        args, aux, _ = self.read()
+        key = random.draw_key(self.context) if self.draws else None
+        values = run.train(args, aux, key)[0] if is_train else run.predict(args, aux, key)
+        for entry, value in zip(self._internals.entries, values, strict=True):
+            if everything or not entry.node.is_variable:
+                callback(entry.name, NDArray._wrap(jnp.array(value), self.context))
+
+    def debug_str(self) -> str:
+        """The graph as text and, where it is one program, the memory XLA plans for inference."""
+        if not isinstance(self.program, Program):
+            return self.graph.dump()
+        args, aux, _ = self.read()
+        compiled = self.program.predict.lower(
+            args, aux, random.draw_key(self.context) if self.draws else None
+        ).compile()
+        return f"{self.graph.dump()}\n{compiled.memory_analysis()}"
+
+
+def _cells(arrays: Any) -> tuple[Cell, ...]:
+    return tuple({id(nd._cell): nd._cell for nd in arrays}.values())
+
+
+def _on(x: jax.Array, cell: Cell) -> jax.Array:
+    """`x` on the device and in the dtype of `cell`."""
+    if x.dtype != cell.dtype:
+        x = x.astype(cell.dtype)
+    device = cell.ctx.jax_device
+    return x if x.devices() == {device} else jax.device_put(x, device)
+
+
+class _Blank:
+    """Fills an output that somebody looks at before any forward, with zeros."""
+
+    cell: Cell
+
+    def flush(self) -> None:
+        """Fill the cell, unless a forward has."""
+        if self.cell.pending is self:
+            self.cell.fill(jnp.zeros(self.cell.shape, self.cell.dtype))
+
+
+def _blank(shape: Shape | None, dtype: str | None, ctx: Context) -> NDArray:
+    """An output of the inferred shape and dtype without content."""
+    step = _Blank()
+    step.cell = Cell.deferred(
+        shape if shape is not None and known(shape) else (), np.dtype(dtype or "float32"), ctx, step
+    )
+    return NDArray._of_cell(step.cell)
+
+
+def _by_name(names: Sequence[str], given: Any, what: str, allow_missing: bool) -> dict[str, NDArray]:
+    """Arrays given as a list in order or as a dict, by name."""
+    if isinstance(given, Mapping):
+        missing = [n for n in names if n not in given]
+        if missing and not allow_missing:
+            raise ValueError(f"key `{missing[0]}` is missing in `{what}`; it needs {', '.join(names)}")
+        return _arrays({n: given[n] for n in names if given.get(n) is not None}, what)
+    if not isinstance(given, Sequence):
+        raise TypeError(f"{what}: only accept list of NDArrays or dict of str to NDArray, got {given!r:.80}")
+    if len(given) != len(names):
+        raise ValueError(
+            f"Length of {what} does not match the number of arguments: "
+            f"{len(given)} given, {len(names)} needed ({', '.join(names)})"
+        )
+    return _arrays({n: v for n, v in zip(names, given, strict=True) if v is not None}, what)
+
+
+def _distinct(names: Sequence[str]) -> None:
+    if len(set(names)) != len(names):
+        twice = sorted({n for n in names if names.count(n) > 1})
+        raise MXNetError(f"two variables share the name {', '.join(twice)}; build the symbol from one Variable object")
+
+
+def _arrays(given: dict[str, Any], what: str) -> dict[str, NDArray]:
+    for name, value in given.items():
+        if not isinstance(value, NDArray):
+            raise TypeError(f"{what}: only accept list of NDArrays or dict of str to NDArray, got {name}={value!r:.80}")
+    return given
+
+
+def grad_reqs(names: Sequence[str], given: Any) -> dict[str, str]:
+    """`grad_req` as text, list or dict, by name. Raises ValueError on anything but null, write and add."""
+    if isinstance(given, str):
+        reqs = dict.fromkeys(names, given)
+    elif isinstance(given, Mapping):
+        reqs = {n: given.get(n, "null") for n in names}
+    else:
+        reqs = dict(zip(names, given, strict=True))
+    for name, req in reqs.items():
+        if req not in GRAD_REQS:
+            raise ValueError(f"grad_req of {name} is {req!r}; legal are {', '.join(GRAD_REQS)}")
+    return reqs
+
+
+def bind(
+    symbol: Symbol,
+    ctx: Context | None,
+    args: Any,
+    args_grad: Any = None,
+    grad_req: Any = "write",
+    aux_states: Any = None,
+    group2ctx: Any = None,
+    shared_exec: Executor | None = None,
+) -> Executor:
+    """Bind `symbol` to arrays (`Symbol.bind`).
+
+    Raises:
+        ValueError: an array is missing, or lists have the wrong length.
+        MXNetError: a shape or dtype does not fit; the message names the node, its inputs and the rule.
+    """
+    graph, ctx = symbol.graph, Context(ctx) if ctx is not None else current_context()
+    names, aux_names = graph.argument_names, graph.aux_names
+    _distinct(names)
+    arrays = _by_name(names, args, "args", allow_missing=False)
+    grads = _by_name(names, args_grad, "args_grad", allow_missing=True) if args_grad is not None else {}
+    aux = _by_name(aux_names, aux_states if aux_states is not None else {}, "aux_states", allow_missing=False)
+    given = {**arrays, **aux}
+    infer_shapes(graph, {k: v.shape for k, v in given.items()})
+    infer_dtypes(graph, {k: np.dtype(v.dtype).name for k, v in given.items()})
+    for name, g in grads.items():
+        if g.shape != arrays[name].shape:
+            raise MXNetError(f"the gradient array of {name} has shape {g.shape}, the argument {arrays[name].shape}")
+    return Executor(symbol, ctx, arrays, grads, grad_reqs(names, grad_req), aux)
+
+
+def simple_bind(
+    symbol: Symbol,
+    ctx: Context | None = None,
+    grad_req: Any = "write",
+    type_dict: Mapping[str, Any] | None = None,
+    stype_dict: Any = None,
+    group2ctx: Any = None,
+    shared_arg_names: Sequence[str] | None = None,
+    shared_exec: Executor | None = None,
+    shared_buffer: dict[str, NDArray] | None = None,
+    **shapes: Sequence[int],
+) -> Executor:
+    """Infer every shape and dtype from the keywords, allocate zeros, and bind (`Symbol.simple_bind`).
+
+    Raises:
+        RuntimeError: a shape cannot be decided, or `grad_req` is none of null, write, add (as MXNet).
+    """
+    graph, ctx = symbol.graph, Context(ctx) if ctx is not None else current_context()
+    from_user = {k: tuple(v) for k, v in shapes.items() if not isinstance(v, str)}
+    try:
+        _distinct(graph.argument_names)
+        reqs = grad_reqs(graph.argument_names, grad_req)
+        inferred = infer_shapes(graph, from_user)
+        dtypes = infer_dtypes(
+            graph, {k: np.dtype(v).name if not isinstance(v, str) else v for k, v in (type_dict or {}).items()}
+        )
+    except (MXNetError, ValueError) as e:
+        raise RuntimeError(f"simple_bind error. Arguments: {from_user}\n{e}") from e
+    found = dict(zip(graph.argument_names, inferred.arguments, strict=True)) | dict(
+        zip(graph.aux_names, inferred.aux, strict=True)
+    )
+    undecided = {k: v for k, v in found.items() if not known(v)}
+    if undecided:
+        table = ", ".join(f"{k}: {v}" for k, v in undecided.items())
+        raise RuntimeError(
+            f"simple_bind error. Arguments: {from_user}\nthe shapes of these arguments cannot be decided: {table}; "
+            "give more of them as keywords"
+        )
+    types = dict(zip(graph.argument_names, dtypes.arguments, strict=True)) | dict(
+        zip(graph.aux_names, dtypes.aux, strict=True)
+    )
+
+    def make(name: str, kind: str) -> NDArray:
+        dtype = types[name] or "float32"
+        shared = getattr(shared_exec, kind, {}).get(name) if shared_exec is not None else None
+        if shared is not None and shared.shape == found[name] and np.dtype(shared.dtype).name == dtype:
+            return shared
+        return zeros(found[name], ctx=ctx, dtype=dtype)
+
+    args = {n: make(n, "arg_dict") for n in graph.argument_names}
+    grads = {n: make(n, "grad_dict") for n in graph.argument_names if reqs[n] != "null"}
+    return Executor(symbol, ctx, args, grads, reqs, {n: make(n, "aux_dict") for n in graph.aux_names})
+
+
+Symbol._executor_factory = Binder(bind, simple_bind)
+
+
+Symbol._executor_factory = Binder(bind, simple_bind)

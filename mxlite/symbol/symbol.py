@@ -1,0 +1,441 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Symbol`: a handle on entries of a graph."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from mxlite_compiler._atomic import atomic_write
+from mxlite_compiler.errors import explain, nearest
+from mxlite_compiler.graph import Entry, Graph, Node
+from mxlite_compiler.json import graph_from_json, graph_to_json
+from mxlite_compiler.legacy import HIDDEN
+
+from ..attribute import stored_name
+from ..base import MXNetError
+from ..context import Context, current_context
+from . import inference
+from .arithmetic import Arithmetic
+from .compose import copy_entries, graph_copy, single
+from .debug import debug_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._methods import Methods  # the methods that fluent.py adds, as `make stubs` writes them
+else:
+    Methods = object
+
+
+class Binder(NamedTuple):
+    """How a symbol becomes an executor; see `Symbol._executor_factory`."""
+
+    bind: Callable[..., Any]
+    simple_bind: Callable[..., Any]
+
+
+class Symbol(Arithmetic, Methods):
+    """A computation that is described, not yet run: one or several outputs of a graph of operators.
+
+    Symbols are made by `Variable`, the functions of `mx.sym`, and arithmetic. Several symbols share the nodes they
+    are made from; nodes do not change, except for user attributes.
+
+    Args:
+        entries: the outputs.
+
+    Source: `mxnet.symbol.Symbol`.
+    """
+
+    #: `mxlite.executor` stands above this module and sets this when it is imported, so that `bind` needs no import
+    #: from below: layers import only downwards, and a graph can be built without the machinery that runs it.
+    _executor_factory: ClassVar[Binder | None] = None
+
+    __slots__ = ("__weakref__", "_graph")
+
+    def __init__(self, entries: Iterable[Entry]):
+        self._graph = Graph(entries)
+
+    # What it consists of.
+
+    @property
+    def graph(self) -> Graph:
+        """The graph whose outputs these are."""
+        return self._graph
+
+    handle = graph
+
+    @property
+    def name(self) -> str | None:
+        """The name of the node, or None for outputs of several nodes."""
+        nodes = {id(e.node) for e in self._graph.entries}
+        return self._graph.entries[0].node.name if len(nodes) == 1 else None
+
+    def __repr__(self) -> str:
+        name = self.name
+        if name is not None:
+            return f"<Symbol {name}>"
+        return f"<Symbol group [{', '.join(e.node.name for e in self._graph.entries)}]>"
+
+    def __len__(self) -> int:
+        return len(self._graph.entries)
+
+    def __iter__(self) -> Iterator[Symbol]:
+        return (Symbol([e]) for e in self._graph.entries)
+
+    def __getitem__(self, index: int | str | slice) -> Symbol:
+        """An output by number or by name (``fc1_output``); several by a slice.
+
+        Raises:
+            ValueError: no output, or more than one, has the name.
+            IndexError: the number is too large.
+            MXNetError: the number is negative.
+        """
+        entries = self._graph.entries
+        if isinstance(index, slice):
+            chosen = entries[index]
+            if not chosen:
+                raise TypeError(f"the slice {index} of {len(entries)} outputs is empty")
+            return Symbol(chosen)
+        if isinstance(index, str):
+            return Symbol([entries[self._position(index)]])
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"a Symbol is indexed by a number, a name or a slice, not by {index!r}")
+        number = index.__index__()
+        if number >= len(entries):
+            raise IndexError(f"output {number} of {len(entries)}")
+        if number < 0:
+            raise MXNetError(f"{self!r}: output {number}; only numbers from 0 to {len(entries) - 1} are allowed")
+        return Symbol([entries[number]])
+
+    def _position(self, name: str) -> int:
+        names = self.list_outputs()
+        if names.count(name) > 1:
+            raise ValueError(f'There are multiple outputs with name "{name}"; choose one by number')
+        if name not in names:
+            shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+            raise ValueError(
+                f'Cannot find output that matches name "{name}"{nearest(name, names)}; outputs are: {shown}'
+            )
+        return names.index(name)
+
+    def list_arguments(self) -> list[str]:
+        """Names of the arguments, in the order of a depth-first walk over the inputs."""
+        return self._graph.argument_names
+
+    def list_outputs(self) -> list[str]:
+        """Names of the outputs, such as ``fc1_output``."""
+        return self._graph.output_names
+
+    def list_auxiliary_states(self) -> list[str]:
+        """Names of the auxiliary states: what operators write in training, such as moving averages."""
+        return self._graph.aux_names
+
+    def list_inputs(self) -> list[str]:
+        """Names of all variables, auxiliary states included."""
+        return [n.name for n in self._graph.nodes if n.is_variable]
+
+    def get_internals(self) -> Symbol:
+        """All outputs of all nodes; choose one by name to cut a network there."""
+        return Symbol(self._graph.internals().entries)
+
+    def get_children(self) -> Symbol | None:
+        """The inputs of the node, or None for a variable."""
+        nodes = dict.fromkeys(e.node for e in self._graph.entries)
+        inputs = [e for node in nodes for e in node.inputs]
+        return Symbol(inputs) if inputs else None
+
+    def debug_str(self) -> str:
+        """The graph as text, a node a paragraph."""
+        return debug_text(self._graph)
+
+    # Attributes.
+
+    def attr(self, key: str) -> str | None:
+        """The attribute `key` of the node, or None; ``lr_mult`` also finds ``__lr_mult__``."""
+        return self._one_node().attrs.get(stored_name(key)) if self.name is not None else None
+
+    def list_attr(self, recursive: bool = False) -> dict[str, str]:
+        """The attributes of the node; of a group, those of the first.
+
+        Hidden ones appear under both names, ``__lr_mult__`` and ``lr_mult``.
+        """
+        if recursive:
+            raise DeprecationWarning("list_attr(recursive=True) has been deprecated; use attr_dict()")
+        return _shown(self._graph.entries[0].node)
+
+    def attr_dict(self) -> dict[str, dict[str, str]]:
+        """The attributes of all nodes that have any, by node name."""
+        return {node.name: _shown(node) for node in self._graph.nodes if node.attrs}
+
+    def _set_attr(self, **kwargs: str) -> None:
+        """Set attributes of the node: user attributes, or parameters of its operator.
+
+        Raises:
+            ValueError: a value is no text.
+            MXNetError: the symbol is a group, or the operator has no such parameter.
+        """
+        for key, value in kwargs.items():
+            if not isinstance(value, str):
+                raise ValueError(f"Set Attr only accepts string values, got {key}={value!r}")
+        node = self._one_node()
+        attrs = {**node.attrs, **{stored_name(k): v for k, v in kwargs.items()}}
+        if node.op is not None:
+            node.params = node.op.bind({k: v for k, v in attrs.items() if not k.startswith("__")}, node.name)
+            self._graph = Graph(self._graph.entries)  # programs are cached on the graph; this one is another now
+        node.attrs = attrs
+
+    def _one_node(self) -> Node:
+        if self.name is None:
+            raise MXNetError(
+                f"{self!r} has outputs of several nodes; attributes can be set on one, for example self[0]"
+            )
+        return self._graph.entries[0].node
+
+    # Composition and copies.
+
+    def __call__(self, *args: Symbol, name: str | None = None, **kwargs: Symbol) -> Symbol:
+        """A copy in which variables are replaced: ``net2(data2=net1, name="joined")``.
+
+        Args:
+            name: a new name for the node of the (first) output.
+            kwargs: symbols with one output, by the name of the variable they replace.
+
+        Raises:
+            TypeError: something is no Symbol, or both kinds of arguments are given.
+            MXNetError: there is no variable of that name, or the inputs are given by position.
+        """
+        if args and kwargs:
+            raise TypeError("compose only accepts input Symbols either as positional or keyword arguments, not both")
+        for given in (*args, *kwargs.values()):
+            if not isinstance(given, Symbol):
+                raise TypeError(f"Compose expects `Symbol` as arguments, got {given!r}")
+        names = self.list_inputs()
+        if args:
+            problem = "a composed symbol takes its inputs by keyword"
+            raise MXNetError(explain(problem, node=str(self.name), hint=f"inputs are: {', '.join(names)}"))
+        replaced = {}
+        for key, symbol in kwargs.items():
+            if key not in names:
+                problem = f"no variable {key!r}{nearest(key, names)}"
+                raise MXNetError(explain(problem, node=str(self.name), hint=f"inputs are: {', '.join(names)}"))
+            replaced[key] = single(symbol._graph.entries, f"the symbol for {key!r}")
+        aux = set(self.list_auxiliary_states())
+        for key, entry in replaced.items():
+            if key in aux and not entry.node.is_variable:
+                raise MXNetError(
+                    f"{key} is an auxiliary state and can only be replaced by a variable, not by {entry.name!r}"
+                )
+        result = Symbol(graph_copy(self._graph, replaced))
+        if name:
+            result._graph.entries[0].node.name = name
+        return result
+
+    def __copy__(self) -> Symbol:
+        """A copy that shares no node with this symbol."""
+        return Symbol(copy_entries(self._graph))
+
+    def __deepcopy__(self, memo: Any) -> Symbol:
+        return Symbol(copy_entries(self._graph))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load_json, (self.tojson(remove_amp_cast=False),)
+
+    # Shapes and types.
+
+    def infer_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Shapes of arguments, outputs and auxiliary states from those that are known, in both directions.
+
+        Args:
+            args: shapes in the order of `list_arguments`; None for unknown ones.
+            kwargs: shapes by name. A size of 0 is unknown.
+
+        Returns:
+            Three lists of tuples; or (None, None, None) with a warning when they cannot all be decided.
+
+        Raises:
+            TypeError: a shape is no tuple.
+            MXNetError: shapes contradict, or a name is unknown.
+        """
+        return inference.shapes(self._graph, args, kwargs)
+
+    def infer_shape_partial(self, *args: Any, **kwargs: Any) -> Any:
+        """As `infer_shape`, but what is unknown stays () or has zeros."""
+        return inference.shapes_partial(self._graph, args, kwargs)
+
+    def infer_type(self, *args: Any, **kwargs: Any) -> Any:
+        """dtypes of arguments, outputs and auxiliary states, as numpy types, from those that are known.
+
+        Args:
+            args: dtypes in the order of `list_arguments`; None for unknown ones.
+            kwargs: dtypes by name.
+
+        Returns:
+            Three lists; or (None, None, None) with a warning when they cannot all be decided.
+
+        Raises:
+            TypeError: a value is no dtype.
+            MXNetError: dtypes contradict, or a name is unknown.
+        """
+        return inference.dtypes(self._graph, args, kwargs)
+
+    def infer_type_partial(self, *args: Any, **kwargs: Any) -> Any:
+        """As `infer_type`, but what is unknown is None."""
+        return inference.dtypes_partial(self._graph, args, kwargs)
+
+    # Files.
+
+    def tojson(self, remove_amp_cast: bool = True) -> str:
+        """The text that MXNet 1.9.1 writes for this symbol.
+
+        Args:
+            remove_amp_cast: leave out the casts that automatic mixed precision put in.
+        """
+        graph = without_amp_cast(self._graph) if remove_amp_cast else self._graph
+        return graph_to_json(graph)
+
+    def save(self, fname: str | os.PathLike[str], remove_amp_cast: bool = True) -> None:
+        """Write `tojson` to the file `fname`, which is either the old one or the new one at any time.
+
+        Raises:
+            TypeError: `fname` is no file name.
+            MXNetError: the file cannot be written.
+        """
+        atomic_write(_file_name(fname), self.tojson(remove_amp_cast).encode())
+
+    # Execution, which mxlite.executor supplies.
+
+    def _binder(self) -> Binder:
+        if Symbol._executor_factory is None:
+            raise MXNetError("nothing to run symbols with is loaded; import mxlite.executor, or all of mxlite")
+        return Symbol._executor_factory
+
+    def bind(
+        self,
+        ctx: Context | None,
+        args: Any,
+        args_grad: Any = None,
+        grad_req: Any = "write",
+        aux_states: Any = None,
+        group2ctx: Mapping[str, Context] | None = None,
+        shared_exec: Any = None,
+    ) -> Any:
+        """An `Executor` that runs this symbol on the given arrays.
+
+        Args:
+            ctx: the device.
+            args: the arguments, a list in the order of `list_arguments` or a dict by name.
+            args_grad: where gradients go, as a list or dict; no gradient for what is left out.
+            grad_req: "write", "add" or "null", for all, as a list or by name.
+            aux_states: the auxiliary states, as a list or dict.
+            group2ctx: devices by the attribute ``ctx_group``.
+            shared_exec: accepted for MXNet's signature; XLA shares memory by itself.
+
+        Raises:
+            ValueError: an array is missing.
+            TypeError: something is no NDArray.
+            MXNetError: a shape or dtype does not fit; the message names the node.
+        """
+        return self._binder().bind(self, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec)
+
+    _bind = bind
+
+    def simple_bind(
+        self,
+        ctx: Context | None = None,
+        grad_req: Any = "write",
+        type_dict: Mapping[str, Any] | None = None,
+        stype_dict: Mapping[str, str] | None = None,
+        group2ctx: Mapping[str, Context] | None = None,
+        shared_arg_names: Any = None,
+        shared_exec: Any = None,
+        shared_buffer: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """An `Executor` with arrays of its own, whose shapes are inferred from the keywords.
+
+        Args:
+            ctx: the device.
+            grad_req: "write", "add" or "null", for all, as a list or by name.
+            type_dict: dtypes by name.
+            kwargs: shapes by name.
+
+        Raises:
+            RuntimeError: the shapes cannot be decided or contradict.
+        """
+        return self._binder().simple_bind(
+            self,
+            ctx,
+            grad_req,
+            type_dict,
+            stype_dict,
+            group2ctx,
+            shared_arg_names,
+            shared_exec,
+            shared_buffer,
+            **kwargs,
+        )
+
+    def eval(self, ctx: Context | None = None, **kwargs: Any) -> Any:
+        """The outputs, a list of NDArrays, for the arrays given by name.
+
+        Raises:
+            ValueError: an argument is missing.
+        """
+        return self.bind(current_context() if ctx is None else ctx, kwargs).forward()
+
+
+def _shown(node: Node) -> dict[str, str]:
+    hidden = {key: node.attrs[f"__{key}__"] for key in HIDDEN if f"__{key}__" in node.attrs}
+    return {**node.attrs, **hidden}
+
+
+def _file_name(fname: Any) -> str:
+    if not isinstance(fname, str | os.PathLike):
+        raise TypeError(f"fname needs to be a string, got {fname!r}")
+    return os.fspath(fname)
+
+
+def without_amp_cast(graph: Graph) -> Graph:
+    """`graph` without amp_cast and amp_multicast nodes."""
+
+    if not any(n.op is not None and n.op.name in ("amp_cast", "amp_multicast") for n in graph.nodes):
+        return graph
+    new: dict[Entry, Entry] = {}
+    for node in graph.nodes:
+        inputs = tuple(new[e] for e in node.inputs)
+        if node.op is not None and node.op.name in ("amp_cast", "amp_multicast"):
+            new.update(zip(node.entries(), inputs, strict=True))
+            continue
+        kept = node if inputs == node.inputs else node.with_inputs(inputs)
+        new.update({e: Entry(kept, e.index) for e in node.entries(hidden=True)})
+    return Graph(new[e] for e in graph.entries)
+
+
+def load_json(json_str: str) -> Symbol:
+    """The symbol that a JSON text describes; any dialect that MXNet wrote since 0.8.
+
+    Raises:
+        TypeError: `json_str` is no text.
+        MXNetError: the text is no symbol, or uses operators or parameters that do not exist.
+    """
+    if not isinstance(json_str, str | bytes):
+        raise TypeError(f"json_str is required to be a string, got {type(json_str).__name__}")
+    return Symbol(graph_from_json(json_str).entries)
+
+
+def load(fname: str | os.PathLike[str]) -> Symbol:
+    """The symbol in a file that `Symbol.save` or MXNet wrote.
+
+    Raises:
+        TypeError: `fname` is no file name.
+        MXNetError: the file cannot be read, or holds no symbol; the message names the file and the place.
+    """
+    path = _file_name(fname)
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError as e:
+        raise MXNetError(f"cannot read the symbol file {path!r}: {e.strerror or e}") from e
+    return Symbol(graph_from_json(text, path).entries)
