@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data iterators (`mx.io`).
+
+A module needs of an iterator only `provide_data`, `provide_label`, `reset`, and iteration over objects with `data`,
+`label` and, where rows only fill a batch up, `pad`; nobody has to derive from `DataIter`.
+"""
+
+from __future__ import annotations
+
+from .desc import DataBatch as DataBatch
+from .desc import DataDesc as DataDesc
+from .desc import DataError as DataError
+from .desc import DataIter as DataIter
+from .desc import IterError as IterError
+from .ndarray_iter import NDArrayIter as NDArrayIter
+from .wrappers import PrefetchingIter as PrefetchingIter
+from .wrappers import ResizeIter as ResizeIter

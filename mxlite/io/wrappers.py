@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Iterators around iterators: `ResizeIter` and `PrefetchingIter`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from ..ndarray import NDArray
+from .desc import DataBatch, DataDesc, DataError, DataIter, IterError, renamed
+
+
+class ResizeIter(DataIter):
+    """An iterator whose epoch has a given number of batches.
+
+    Args:
+        data_iter: where the batches come from; it is reset whenever it ends.
+        size: batches of an epoch.
+        reset_internal: whether `reset` resets `data_iter`, too; else the next epoch goes on where this one ended.
+
+    Source: `mxnet.io.ResizeIter`.
+    """
+
+    def __init__(self, data_iter: Any, size: int, reset_internal: bool = True):
+        super().__init__(data_iter.batch_size)
+        self.data_iter = data_iter
+        self.size = size
+        self.reset_internal = reset_internal
+        self.cur = 0
+        self.current_batch: DataBatch | None = None
+        self.provide_data = data_iter.provide_data
+        self.provide_label = data_iter.provide_label
+        if hasattr(data_iter, "default_bucket_key"):
+            self.default_bucket_key = data_iter.default_bucket_key
+
+    def reset(self) -> None:
+        """Start the next epoch."""
+        self.cur = 0
+        if self.reset_internal:
+            self.data_iter.reset()
+
+    def iter_next(self) -> bool:
+        """Step to the next batch; False at the end of the epoch, or when the inner iterator is empty."""
+        if self.cur == self.size:
+            return False
+        try:
+            self.current_batch = self.data_iter.next()
+        except StopIteration:
+            self.data_iter.reset()
+            try:
+                self.current_batch = self.data_iter.next()
+            except StopIteration:
+                return False
+        self.cur += 1
+        return True
+
+    def next(self) -> DataBatch:
+        """The next batch, as the inner iterator made it."""
+        if self.iter_next():
+            return self._batch()
+        raise StopIteration
+
+    def _batch(self) -> DataBatch:
+        if self.current_batch is None:
+            raise IterError("there is no batch yet: call next() or iter_next() first")
+        return self.current_batch
+
+    def getdata(self) -> list[NDArray]:
+        """The data of this batch."""
+        return self._batch().data
+
+    def getlabel(self) -> list[NDArray]:
+        """The labels of this batch."""
+        return self._batch().label
+
+    def getindex(self) -> Any:
+        """The numbers of this batch's rows, or None."""
+        return self._batch().index
+
+    def getpad(self) -> int | None:
+        """How many rows of this batch only fill it up."""
+        return self._batch().pad
+
+
+class PrefetchingIter(DataIter):
+    """Fetches the next batch in a thread while this one is worked on, and joins several iterators into one.
+
+    Args:
+        iters: an iterator or a list of them; a batch has the arrays of all, so they must be equally long.
+        rename_data: for each iterator a dictionary from its data names to new ones.
+        rename_label: the same for labels.
+
+    Raises:
+        DataError: (a ValueError and AssertionError) no iterators, another number of dictionaries, or
+            iterators of different lengths (when a batch is asked for).
+
+    An error inside an iterator comes out of `next`. Source: `mxnet.io.PrefetchingIter`.
+    """
+
+    def __init__(
+        self,
+        iters: Any,
+        rename_data: Sequence[Mapping[str, str]] | None = None,
+        rename_label: Sequence[Mapping[str, str]] | None = None,
+    ):
+        self.iters: list[Any] = list(iters) if isinstance(iters, list | tuple) else [iters]
+        if not self.iters:
+            raise DataError("PrefetchingIter needs at least one iterator")
+        for what, names in (("rename_data", rename_data), ("rename_label", rename_label)):
+            if names is not None and len(names) != len(self.iters):
+                raise DataError(f"{what} needs one dictionary for each of the {len(self.iters)} iterators")
+        self.n_iter = len(self.iters)
+        self.rename_data, self.rename_label = rename_data, rename_label
+        super().__init__(self.provide_data[0].shape[0])
+        self.current_batch: DataBatch | None = None
+        self._pool = ThreadPoolExecutor(self.n_iter, thread_name_prefix="mxlite-prefetch")
+        self._pending: list[Future[Any]] = []
+        self._fetch()
+
+    def __del__(self) -> None:
+        pool = getattr(self, "_pool", None)
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _fetch(self) -> None:
+        self._pending = [self._pool.submit(_next_or_none, it) for it in self.iters]
+
+    @property
+    def provide_data(self) -> list[DataDesc]:
+        """The descriptions of all iterators' data, renamed."""
+        return _joined([it.provide_data for it in self.iters], self.rename_data)
+
+    @property
+    def provide_label(self) -> list[DataDesc]:
+        """The descriptions of all iterators' labels, renamed."""
+        return _joined([it.provide_label for it in self.iters], self.rename_label)
+
+    def reset(self) -> None:
+        """Start over."""
+        for future in self._pending:
+            # Its batch, or its error, belongs to the epoch that is given up.
+            future.exception()
+        for it in self.iters:
+            it.reset()
+        self._fetch()
+
+    def iter_next(self) -> bool:
+        """Step to the next batch; False when there is none."""
+        batches = [future.result() for future in self._pending]
+        ended = [b is None for b in batches]
+        if any(ended):
+            if not all(ended):
+                raise DataError("Number of entry mismatches between iterators: one ended before the others")
+            return False
+        if len({b.pad for b in batches}) != 1:
+            raise DataError(f"the iterators pad differently: {[b.pad for b in batches]}")
+        self.current_batch = DataBatch(
+            [x for b in batches for x in b.data],
+            [x for b in batches for x in b.label or ()],
+            batches[0].pad,
+            batches[0].index,
+            provide_data=self.provide_data,
+            provide_label=self.provide_label,
+        )
+        self._fetch()
+        return True
+
+    def next(self) -> DataBatch:
+        """The next batch. StopIteration when there is none."""
+        if self.iter_next():
+            return self._batch()
+        raise StopIteration
+
+    def _batch(self) -> DataBatch:
+        if self.current_batch is None:
+            raise IterError("there is no batch yet: call next() or iter_next() first")
+        return self.current_batch
+
+    def getdata(self) -> list[NDArray]:
+        """The data of this batch."""
+        return self._batch().data
+
+    def getlabel(self) -> list[NDArray]:
+        """The labels of this batch."""
+        return self._batch().label
+
+    def getindex(self) -> Any:
+        """The numbers of this batch's rows, or None."""
+        return self._batch().index
+
+    def getpad(self) -> int | None:
+        """How many rows of this batch only fill it up."""
+        return self._batch().pad
+
+
+def _next_or_none(it: Any) -> Any:
+    try:
+        return it.next()
+    except StopIteration:
+        return None
+
+
+def _joined(descs: list[Any], names: Sequence[Mapping[str, str]] | None) -> list[DataDesc]:
+    if names is None:
+        return [d if isinstance(d, DataDesc) else DataDesc(*d) for each in descs for d in each]
+    return [d for each, new in zip(descs, names, strict=True) for d in renamed(each, new)]

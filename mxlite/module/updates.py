@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The optimizer's side of a training step: one optax transformation over all parameters of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from mxlite_compiler.program import Compiled, ProgramCache
+
+from ..ndarray import NDArray
+from ..optimizer import Optimizer
+
+Tree = dict[str, jax.Array]
+
+#: Update-only programs, for steps that were looked at before their update.
+UPDATES = ProgramCache()
+
+
+class Updates:
+    """Parameters, optimizer state and the rule that steps them, shared by all executors of a module.
+
+    Args:
+        optimizer: counts updates, asks the scheduler, and gives the rule as an optax transformation.
+        names: the parameters it updates, by name.
+        indices: the index under which `optimizer` knows each of them.
+        params: the bound arrays by name.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, names: Sequence[str], indices: Sequence[int], params: Mapping[str, NDArray]
+    ):
+        self.optimizer, self.names, self.indices = optimizer, tuple(names), list(indices)
+        self.rule = optimizer.transformation()
+        weights = {n: params[n]._cell.peek() for n in self.names}
+        state = jax.jit(self.rule.init)(weights)
+        # Zeros depend on no weight and so belong to no device yet; the first step would be compiled for that alone.
+        self.state: Any = jax.device_put(state, next(iter(weights.values())).sharding) if weights else state
+
+    def hyper(self) -> dict[str, np.ndarray]:
+        """This step's learning rates, weight decays and gradient scale: values, never constants of a program."""
+        return self.optimizer.hyper(self.indices)
+
+    def rule_only(self) -> Callable[[Tree, Any, Tree, Mapping[str, Any]], tuple[Tree, Any]]:
+        """The pure function ``(grads, state, params, hyper) -> (params, state)``, to be traced into a program.
+
+        It holds on to no array, so programs that outlive the module keep no memory.
+        """
+        rule, names, spread = self.rule, self.names, self.optimizer.spread
+
+        def apply(grads: Tree, state: Any, params: Tree, hyper: Mapping[str, Any]) -> tuple[Tree, Any]:
+            updates, state = rule.update({n: grads[n] for n in names}, state, params, **spread(hyper, names))
+            return optax.apply_updates(params, updates), state  # type: ignore[return-value]
+
+        return apply
+
+    def run(self, params: Mapping[str, NDArray], grads: Mapping[str, NDArray | None]) -> None:
+        """Update by a launch of its own."""
+        update = UPDATES.get((self.rule, self.names), self._compile)
+        current = {n: params[n]._cell.donatable() for n in self.names}
+        new, self.state = update(current, self.state, {n: grads[n]._data for n in self.names}, self.hyper())  # type: ignore[union-attr]
+        for n, x in new.items():
+            params[n]._cell.fill(x, owned=True)
+
+    def _compile(self) -> Compiled:
+        apply = self.rule_only()
+        return Compiled(lambda params, state, grads, hyper: apply(grads, state, params, hyper), "update", donate=(0, 1))
+
+    def states(self) -> dict[int, Any]:
+        """MXNet's form of the state: index to None, an NDArray, or a tuple of them; copies."""
+        state = jax.tree.map(jnp.copy, self.state)
+        found = {i: self.optimizer.mx_state(state, n) for i, n in zip(self.indices, self.names, strict=True)}
+        return jax.tree.map(NDArray._wrap, found)
+
+    def set_states(self, states: Mapping[int, Any]) -> None:
+        """Take over states in MXNet's form, for the indices that are there."""
+        new = self.state
+        for i, n in zip(self.indices, self.names, strict=True):
+            if i in states:
+                arrays = jax.tree.map(lambda x: x._data, states[i], is_leaf=lambda x: isinstance(x, NDArray))
+                new = self.optimizer.with_mx_state(new, n, arrays)
+        # The program donates its state, so the arrays must not be anybody else's.
+        self.state = jax.tree.map(jnp.copy, jax.device_put(new, jax.tree.map(lambda x: x.sharding, self.state)))
