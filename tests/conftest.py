@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Try the oracle once, before xdist starts its workers: its first call may have to install something."""
     if hasattr(config, "workerinput"):
         return
-    path = shutil.which(config.getoption("--oracle"))
+    path = shutil.which(str(config.getoption("--oracle")))
     os.environ.pop("MXLITE_ORACLE", None)
     if path and _answers(path):
         os.environ["MXLITE_ORACLE"] = os.path.abspath(path)  # links are kept: a venv's Python is one
