@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("mxlite.ndarray", "mxlite.random"),
     ("mxlite.symbol", "mxlite._stubs"),
-    ("mxlite.autograd", "mxlite.executor", "mxlite.step", "mxlite.operator"),
+    ("mxlite.autograd", "mxlite.executor", "mxlite.operator"),
     ("mxlite.serialize",),
     (
         "mxlite.initializer",

@@ -10,10 +10,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mxlite_compiler.errors import explain, nearest
-from mxlite_compiler.shapes import known
 
 from .. import optimizer as optimizers
 from ..base import MXNetError
@@ -22,11 +20,12 @@ from ..executor import Executor, simple_bind
 from ..initializer import InitDesc, Uniform
 from ..io import DataDesc
 from ..model import load_checkpoint, save_checkpoint
-from ..ndarray import NDArray, array
+from ..ndarray import NDArray
 from ..serialize import atomic_write, read_file
 from ..symbol import Symbol
 from .base_module import BaseModule, StateError
-from .updates import Updates
+from .description import as_list, as_ndarray, check_descriptions, check_names, descriptions, shape_key
+from .updates import UpdateRule, update_rule
 
 
 class Module(BaseModule):
@@ -79,7 +78,7 @@ class Module(BaseModule):
             ("state", self._state_names, True),
             ("fixed_param", self._fixed, True),
         ):
-            _check_names(arguments, kind, names, strict)
+            check_names(arguments, kind, names, strict)
         self._label_names = [n for n in self._label_names if n in arguments]
         inputs = {*self._data_names, *self._label_names, *self._state_names}
         self._param_names = [n for n in arguments if n not in inputs]
@@ -89,8 +88,7 @@ class Module(BaseModule):
         self._data_shapes: list[DataDesc] = []
         self._label_shapes: list[DataDesc] | None = None
         self._optimizer: Any = None
-        self._updates: Updates | None = None
-        self._updater: Any = None
+        self._updates: UpdateRule | None = None
         self._states_file: str | None = None
         self._loaded: tuple[Mapping[str, NDArray], Mapping[str, NDArray]] | None = None
 
@@ -182,17 +180,17 @@ class Module(BaseModule):
         if self.binded and not force_rebind:
             self.logger.warning("Already bound, ignoring bind()")
             return
-        data = _descriptions(data_shapes)
-        labels = _descriptions(label_shapes)
-        _check_descriptions(self._data_names, data, "data", strict=True)
-        _check_descriptions(self._label_names, labels, "label", strict=False)
+        data = descriptions(data_shapes)
+        labels = descriptions(label_shapes)
+        check_descriptions(self._data_names, data, "data", strict=True)
+        check_descriptions(self._label_names, labels, "label", strict=False)
         kept = self.get_params() if self.binded and self.params_initialized else self._loaded
         if shared_module is not None and shared_module._executor is None:
             raise StateError("bind: shared_module must be bound first")
         self._grad_req = self._grad_reqs(grad_req, for_training, inputs_need_grad)
         executor = self._make_executor(data, labels, shared_module._executor if shared_module else None)
         self.for_training, self.inputs_need_grad, self.binded = for_training, inputs_need_grad, True
-        self._executor, self._executors = executor, {_key(data, labels): executor}
+        self._executor, self._executors = executor, {shape_key(data, labels): executor}
         self._first_executor = executor
         self._data_shapes, self._label_shapes = data, labels or None
         if kept is not None:
@@ -225,10 +223,10 @@ class Module(BaseModule):
     def reshape(self, data_shapes: Any, label_shapes: Any = None) -> None:
         """Bind to other input shapes, keeping parameters, gradients and optimizer."""
         executor = self._bound("reshape")
-        data, labels = _descriptions(data_shapes), _descriptions(label_shapes)
-        _check_descriptions(self._data_names, data, "data", strict=True)
+        data, labels = descriptions(data_shapes), descriptions(label_shapes)
+        check_descriptions(self._data_names, data, "data", strict=True)
         self._settle()
-        key = _key(data, labels)
+        key = shape_key(data, labels)
         if key not in self._executors:
             new = self._make_executor(data, labels, executor)
             for name in self._param_names:
@@ -243,7 +241,7 @@ class Module(BaseModule):
 
     def _settle(self) -> None:
         if self._executor is not None:
-            self._executor._settle()
+            self._executor.settle()
 
     # Parameters.
 
@@ -358,12 +356,7 @@ class Module(BaseModule):
             if not optimizer.idx2name:
                 optimizer.idx2name = dict(enumerate(self._param_names))
         self._optimizer = optimizer
-        if optimizer.fused:
-            names = [n for n in self._param_names if executor.grad_req[n] != "null"]
-            self._updates = Updates(optimizer, names, [self._param_names.index(n) for n in names], executor.arg_dict)
-            self._updater = None
-        else:
-            self._updater, self._updates = optimizers.get_updater(optimizer), None
+        self._updates = update_rule(optimizer, self._param_names, executor)
         self.optimizer_initialized = True
         if self._states_file is not None:
             self.load_optimizer_states(self._states_file)
@@ -380,11 +373,7 @@ class Module(BaseModule):
         """Use the optimizer of a module that shares its parameters."""
         if not shared_module.optimizer_initialized:
             raise StateError("borrow_optimizer: shared_module has no optimizer yet; call its init_optimizer() first")
-        self._optimizer, self._updates, self._updater = (
-            shared_module._optimizer,
-            shared_module._updates,
-            shared_module._updater,
-        )
+        self._optimizer, self._updates = shared_module._optimizer, shared_module._updates
         self.optimizer_initialized = True
 
     # By the batch.
@@ -400,8 +389,8 @@ class Module(BaseModule):
             MXNetError: the batch has another number of arrays than bound, or shapes the symbol does not take.
         """
         executor = self._bound("forward", params=True)
-        data = [_ndarray(x) for x in _list(data_batch.data)]
-        labels = [_ndarray(x) for x in _list(getattr(data_batch, "label", None))]
+        data = [as_ndarray(x) for x in as_list(data_batch.data)]
+        labels = [as_ndarray(x) for x in as_list(getattr(data_batch, "label", None))]
         if len(data) != len(self._data_shapes):
             raise MXNetError(
                 f"forward: the batch has {len(data)} data arrays, "
@@ -423,7 +412,7 @@ class Module(BaseModule):
                     if d.name in self._label_names
                 }
             )
-        executor._settle()
+        executor.settle()
         executor.load(feed)
         executor.forward(is_train=self.for_training if is_train is None else is_train)
 
@@ -431,7 +420,7 @@ class Module(BaseModule):
         """Bind to the shapes of a batch, which may describe itself (bucketing) or be shorter than the others."""
         described = getattr(batch, "provide_data", None)
         if described:
-            new_data = _descriptions(described)
+            new_data = descriptions(described)
         else:
             new_data = [
                 DataDesc(d.name, x.shape, d.dtype, d.layout) for d, x in zip(self._data_shapes, data, strict=True)
@@ -439,7 +428,7 @@ class Module(BaseModule):
         described = getattr(batch, "provide_label", None)
         bound_labels = self._label_shapes or []
         if described:
-            new_labels = _descriptions(described)
+            new_labels = descriptions(described)
         elif labels:
             new_labels = [
                 DataDesc(d.name, x.shape, d.dtype, d.layout) for d, x in zip(bound_labels, labels, strict=False)
@@ -467,16 +456,12 @@ class Module(BaseModule):
     def update(self) -> None:
         """Step the optimizer: one launch together with the pending forward and backward, or one of its own."""
         executor = self._bound("update", params=True, optimizer=True)
-        step = executor._step
+        self._update_rule().step(executor)
+
+    def _update_rule(self) -> UpdateRule:
         if self._updates is None:
-            executor._settle()
-            for i, name in enumerate(self._param_names):
-                grad = executor.grad_dict[name]
-                if grad is not None:
-                    self._updater(i, grad, executor.arg_dict[name])
-        elif step is None or not step.update(self._updates):
-            executor._settle()
-            self._updates.run(executor.arg_dict, executor.grad_dict)
+            raise StateError("the module has no optimizer yet; call init_optimizer() first")
+        return self._updates
 
     def get_outputs(self, merge_multi_context: bool = True) -> list[NDArray]:
         """The outputs of the last forward."""
@@ -514,7 +499,7 @@ class Module(BaseModule):
         """
         executor = self._bound("update_metric", params=True)
         names = [d.name for d in self._label_shapes] if self._label_shapes else self._label_names
-        named = dict(zip(names, [_ndarray(x) for x in _list(labels)], strict=False))
+        named = dict(zip(names, [as_ndarray(x) for x in as_list(labels)], strict=False))
         eval_metric.update_dict(named, dict(zip(self.output_names, executor.outputs, strict=True)))
 
     def install_monitor(self, mon: Any) -> None:
@@ -544,15 +529,7 @@ class Module(BaseModule):
         """Write the optimizer's state in MXNet's form, atomically."""
         self._bound("save_optimizer_states", optimizer=True)
         self._settle()
-        atomic_write(fname, self._file_updater().get_states())
-
-    def _file_updater(self) -> Any:
-        """An updater that holds the states in MXNet's form, which is what files contain."""
-        if self._updates is None:
-            return self._updater
-        updater = optimizers.get_updater(self._optimizer)
-        updater.states = self._updates.states()
-        return updater
+        atomic_write(fname, self._update_rule().dumps())
 
     def load_optimizer_states(self, fname: str) -> None:
         """Read a state that `save_optimizer_states` or MXNet wrote.
@@ -561,55 +538,9 @@ class Module(BaseModule):
             MXNetError: the file is missing, damaged, or does not fit the parameters.
         """
         self._bound("load_optimizer_states", optimizer=True)
-        updater = self._file_updater()
-        updater.set_states(read_file(fname))
-        if self._updates is not None:
-            self._updates.set_states(updater.states)
+        self._update_rule().loads(read_file(fname))
 
 
 @jax.jit
 def _copy_all(arrays: Any) -> Any:
     return jax.tree.map(jnp.copy, arrays)
-
-
-def _list(x: Any) -> list[Any]:
-    return [] if x is None else list(x) if isinstance(x, list | tuple) else [x]
-
-
-def _ndarray(x: Any) -> NDArray:
-    return x if isinstance(x, NDArray) else array(np.asarray(x), dtype=np.asarray(x).dtype)
-
-
-def _key(data: list[DataDesc], labels: list[DataDesc]) -> tuple[Any, ...]:
-    return tuple((d.name, tuple(d.shape), np.dtype(d.dtype).name) for d in [*data, *labels])
-
-
-def _descriptions(shapes: Any) -> list[DataDesc]:
-    """Descriptions from `DataDesc` objects or (name, shape) pairs in any iterable, a spent-once zip included."""
-    return [d if isinstance(d, DataDesc) else DataDesc(*d) for d in shapes or ()]
-
-
-def _check_names(arguments: list[str], kind: str, names: list[str], strict: bool) -> None:
-    endings = ("_weight", "_bias", "_gamma", "_beta")
-    for name in names:
-        if name not in arguments:
-            candidates = [a for a in arguments if not a.endswith(endings)]
-            message = (
-                f"You created Module with Module(..., {kind}_names={names}) but input with name '{name}' is not in "
-                f"symbol.list_arguments(). Did you mean one of: {', '.join(candidates)}"
-            )
-            if strict:
-                raise ValueError(message)
-            warnings.warn(message, stacklevel=4)
-
-
-def _check_descriptions(names: list[str], found: list[DataDesc], kind: str, strict: bool) -> None:
-    given = [d.name for d in found]
-    if sorted(given) != sorted(names):
-        message = f"Data provided by {kind}_shapes don't match names specified by {kind}_names ({given} vs. {names})"
-        if strict:
-            raise ValueError(message)
-        warnings.warn(message, stacklevel=4)
-    for d in found:
-        if d.shape and not known(tuple(d.shape)):
-            raise ValueError(f"the shape of {d.name} must be known to bind, got {d.shape}")

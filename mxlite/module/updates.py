@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The optimizer's side of a training step: one optax transformation over all parameters of a module."""
+"""The optimizer's side of a training step: one optax transformation over all parameters of a module.
+
+An optimizer that is a user's Python code cannot be traced; it runs parameter by parameter, after the step.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +17,63 @@ import optax
 from mxlite_compiler.program import Compiled, ProgramCache
 
 from ..ndarray import NDArray
-from ..optimizer import Optimizer
+from ..optimizer import Optimizer, get_updater
+
+if TYPE_CHECKING:
+    from ..executor import Executor
 
 Tree = dict[str, jax.Array]
 
 #: Update-only programs, for steps that were looked at before their update.
 UPDATES = ProgramCache()
+
+
+class UpdateRule(Protocol):
+    """What a module needs of its optimizer."""
+
+    names: tuple[str, ...]
+
+    def step(self, executor: Executor) -> None:
+        """Update the parameters with the gradients of the latest step."""
+        ...
+
+    def dumps(self) -> bytes:
+        """The state as MXNet's files hold it."""
+        ...
+
+    def loads(self, data: bytes) -> None:
+        """Take over a state; MXNetError, and nothing is changed, when the bytes are damaged."""
+        ...
+
+
+def update_rule(optimizer: Optimizer, arguments: Sequence[str], executor: Executor) -> UpdateRule:
+    """The rule for all trained `arguments` of `executor`; `optimizer` knows each by its place among them."""
+    trained = {n: i for i, n in enumerate(arguments) if executor.grad_req[n] != "null"}
+    if optimizer.fused:
+        return Updates(optimizer, list(trained), list(trained.values()), executor.arg_dict)
+    return EagerUpdates(optimizer, trained)
+
+
+class EagerUpdates:
+    """Parameter by parameter, by an optimizer's own `update`."""
+
+    def __init__(self, optimizer: Optimizer, indices: Mapping[str, int]):
+        self.names, self.indices = tuple(indices), dict(indices)
+        self.updater = get_updater(optimizer)
+
+    def step(self, executor: Executor) -> None:
+        """Run what the step still owes, then the optimizer."""
+        executor.settle()
+        for name, i in self.indices.items():
+            self.updater(i, executor.grad_dict[name], executor.arg_dict[name])
+
+    def dumps(self) -> bytes:
+        """The state as MXNet's files hold it."""
+        return self.updater.get_states()
+
+    def loads(self, data: bytes) -> None:
+        """Take over a state."""
+        self.updater.set_states(data)
 
 
 class Updates:
@@ -59,6 +113,12 @@ class Updates:
 
         return apply
 
+    def step(self, executor: Executor) -> None:
+        """Join the pending step, or update by a launch of its own where the step has been looked at."""
+        if not executor.update_with(self):
+            executor.settle()
+            self.run(executor.arg_dict, executor.grad_dict)
+
     def run(self, params: Mapping[str, NDArray], grads: Mapping[str, NDArray | None]) -> None:
         """Update by a launch of its own."""
         update = UPDATES.get((self.rule, self.names), self._compile)
@@ -86,3 +146,16 @@ class Updates:
                 new = self.optimizer.with_mx_state(new, n, arrays)
         # The program donates its state, so the arrays must not be anybody else's.
         self.state = jax.tree.map(jnp.copy, jax.device_put(new, jax.tree.map(lambda x: x.sharding, self.state)))
+
+    def dumps(self) -> bytes:
+        """The state as MXNet's files hold it."""
+        updater = get_updater(self.optimizer)
+        updater.states = self.states()
+        return updater.get_states()
+
+    def loads(self, data: bytes) -> None:
+        """Take over a state that `dumps` or MXNet wrote."""
+        updater = get_updater(self.optimizer)
+        updater.states = self.states()
+        updater.set_states(data)
+        self.set_states(updater.states)

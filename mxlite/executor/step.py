@@ -18,13 +18,13 @@ import jax.numpy as jnp
 
 from mxlite_compiler.program import Compiled, Program, ProgramCache, match_heads
 
-from . import random
-from .ndarray import NDArray
-from .ndarray.cell import Cell
+from .. import random
+from ..ndarray import NDArray
+from ..ndarray.cell import Cell
 
 if TYPE_CHECKING:
+    from ..module.updates import Updates
     from .executor import Executor
-    from .module.updates import Updates
 
 
 class Metric(NamedTuple):

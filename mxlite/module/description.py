@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a module is told of its inputs: names, shapes, batches; in the forms that scripts use, and checked."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from mxlite_compiler.shapes import known
+
+from ..io import DataDesc
+from ..ndarray import NDArray, array
+
+
+def as_list(x: Any) -> list[Any]:
+    """What a batch holds as `data` or `label`: a list, one array, or None."""
+    return [] if x is None else list(x) if isinstance(x, list | tuple) else [x]
+
+
+def as_ndarray(x: Any) -> NDArray:
+    """`x`, or a numpy array in its own dtype, as NDArray."""
+    return x if isinstance(x, NDArray) else array(np.asarray(x), dtype=np.asarray(x).dtype)
+
+
+def shape_key(data: list[DataDesc], labels: list[DataDesc]) -> tuple[Any, ...]:
+    """What distinguishes two bindings of one symbol."""
+    return tuple((d.name, tuple(d.shape), np.dtype(d.dtype).name) for d in [*data, *labels])
+
+
+def descriptions(shapes: Any) -> list[DataDesc]:
+    """Descriptions from `DataDesc` objects or (name, shape) pairs in any iterable, a spent-once zip included."""
+    return [d if isinstance(d, DataDesc) else DataDesc(*d) for d in shapes or ()]
+
+
+def check_names(arguments: list[str], kind: str, names: list[str], strict: bool) -> None:
+    """ValueError (a warning unless `strict`) when a name is no argument of the symbol."""
+    endings = ("_weight", "_bias", "_gamma", "_beta")
+    for name in names:
+        if name not in arguments:
+            candidates = [a for a in arguments if not a.endswith(endings)]
+            message = (
+                f"You created Module with Module(..., {kind}_names={names}) but input with name '{name}' is not in "
+                f"symbol.list_arguments(). Did you mean one of: {', '.join(candidates)}"
+            )
+            if strict:
+                raise ValueError(message)
+            warnings.warn(message, stacklevel=4)
+
+
+def check_descriptions(names: list[str], found: list[DataDesc], kind: str, strict: bool) -> None:
+    """ValueError (a warning unless `strict`) when `found` describes other inputs than `names`, or not wholly."""
+    given = [d.name for d in found]
+    if sorted(given) != sorted(names):
+        message = f"Data provided by {kind}_shapes don't match names specified by {kind}_names ({given} vs. {names})"
+        if strict:
+            raise ValueError(message)
+        warnings.warn(message, stacklevel=4)
+    for d in found:
+        if d.shape and not known(tuple(d.shape)):
+            raise ValueError(f"the shape of {d.name} must be known to bind, got {d.shape}")
