@@ -11,52 +11,13 @@ from ..ndarray import NDArray
 from .desc import DataBatch, DataDesc, DataError, DataIter, IterError, renamed
 
 
-class ResizeIter(DataIter):
-    """An iterator whose epoch has a given number of batches.
+class _WholeBatches(DataIter):
+    """An iterator whose `iter_next` leaves a finished batch in `current_batch`."""
 
-    Args:
-        data_iter: where the batches come from; it is reset whenever it ends.
-        size: batches of an epoch.
-        reset_internal: whether `reset` resets `data_iter`, too; else the next epoch goes on where this one ended.
-
-    Source: `mxnet.io.ResizeIter`.
-    """
-
-    def __init__(self, data_iter: Any, size: int, reset_internal: bool = True):
-        super().__init__(data_iter.batch_size)
-        self.data_iter = data_iter
-        self.size = size
-        self.reset_internal = reset_internal
-        self.cur = 0
-        self.current_batch: DataBatch | None = None
-        self.provide_data = data_iter.provide_data
-        self.provide_label = data_iter.provide_label
-        if hasattr(data_iter, "default_bucket_key"):
-            self.default_bucket_key = data_iter.default_bucket_key
-
-    def reset(self) -> None:
-        """Start the next epoch."""
-        self.cur = 0
-        if self.reset_internal:
-            self.data_iter.reset()
-
-    def iter_next(self) -> bool:
-        """Step to the next batch; False at the end of the epoch, or when the inner iterator is empty."""
-        if self.cur == self.size:
-            return False
-        try:
-            self.current_batch = self.data_iter.next()
-        except StopIteration:
-            self.data_iter.reset()
-            try:
-                self.current_batch = self.data_iter.next()
-            except StopIteration:
-                return False
-        self.cur += 1
-        return True
+    current_batch: DataBatch | None = None
 
     def next(self) -> DataBatch:
-        """The next batch, as the inner iterator made it."""
+        """The next batch. StopIteration when there is none."""
         if self.iter_next():
             return self._batch()
         raise StopIteration
@@ -83,7 +44,52 @@ class ResizeIter(DataIter):
         return self._batch().pad
 
 
-class PrefetchingIter(DataIter):
+class ResizeIter(_WholeBatches):
+    """An iterator whose epoch has a given number of batches.
+
+    Args:
+        data_iter: where the batches come from; it is reset whenever it ends.
+        size: batches of an epoch.
+        reset_internal: whether `reset` resets `data_iter`, too; else the next epoch goes on where this one ended.
+
+    Source: `mxnet.io.ResizeIter`.
+    """
+
+    def __init__(self, data_iter: Any, size: int, reset_internal: bool = True):
+        super().__init__(data_iter.batch_size)
+        self.data_iter = data_iter
+        self.size = size
+        self.reset_internal = reset_internal
+        self.cur = 0
+        self.current_batch = None
+        self.provide_data = data_iter.provide_data
+        self.provide_label = data_iter.provide_label
+        if hasattr(data_iter, "default_bucket_key"):
+            self.default_bucket_key = data_iter.default_bucket_key
+
+    def reset(self) -> None:
+        """Start the next epoch."""
+        self.cur = 0
+        if self.reset_internal:
+            self.data_iter.reset()
+
+    def iter_next(self) -> bool:
+        """Step to the next batch; False at the end of the epoch, or when the inner iterator is empty."""
+        if self.cur == self.size:
+            return False
+        try:
+            self.current_batch = self.data_iter.next()
+        except StopIteration:
+            self.data_iter.reset()
+            try:
+                self.current_batch = self.data_iter.next()
+            except StopIteration:
+                return False
+        self.cur += 1
+        return True
+
+
+class PrefetchingIter(_WholeBatches):
     """Fetches the next batch in a thread while this one is worked on, and joins several iterators into one.
 
     Args:
@@ -113,7 +119,7 @@ class PrefetchingIter(DataIter):
         self.n_iter = len(self.iters)
         self.rename_data, self.rename_label = rename_data, rename_label
         super().__init__(self.provide_data[0].shape[0])
-        self.current_batch: DataBatch | None = None
+        self.current_batch = None
         self._pool = ThreadPoolExecutor(self.n_iter, thread_name_prefix="mxlite-prefetch")
         self._pending: list[Future[Any]] = []
         self._fetch()
@@ -165,33 +171,6 @@ class PrefetchingIter(DataIter):
         )
         self._fetch()
         return True
-
-    def next(self) -> DataBatch:
-        """The next batch. StopIteration when there is none."""
-        if self.iter_next():
-            return self._batch()
-        raise StopIteration
-
-    def _batch(self) -> DataBatch:
-        if self.current_batch is None:
-            raise IterError("there is no batch yet: call next() or iter_next() first")
-        return self.current_batch
-
-    def getdata(self) -> list[NDArray]:
-        """The data of this batch."""
-        return self._batch().data
-
-    def getlabel(self) -> list[NDArray]:
-        """The labels of this batch."""
-        return self._batch().label
-
-    def getindex(self) -> Any:
-        """The numbers of this batch's rows, or None."""
-        return self._batch().index
-
-    def getpad(self) -> int | None:
-        """How many rows of this batch only fill it up."""
-        return self._batch().pad
 
 
 def _next_or_none(it: Any) -> Any:
