@@ -166,7 +166,42 @@ class MultiFactorScheduler(LRScheduler):
         return self.base_lr
 
 
-class PolyScheduler(LRScheduler):
+class _Falling(LRScheduler):
+    """From `base_lr` to `final_lr` over `max_update` updates, along a curve that subclasses give."""
+
+    def __init__(
+        self,
+        max_update: int,
+        base_lr: float,
+        final_lr: float,
+        warmup_steps: int,
+        warmup_begin_lr: float,
+        warmup_mode: str,
+    ) -> None:
+        super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
+        _whole("max_update", max_update)
+        if max_update < 1:
+            raise ValueError(f"max_update must be at least 1, got {max_update}")
+        self.base_lr_orig = base_lr
+        self.max_update = max_update
+        self.final_lr = final_lr
+        self.max_steps = max_update - warmup_steps
+
+    def _left(self, done: float) -> float:
+        """What is left of the fall, 1 to 0, when the part `done` of the updates is over."""
+        raise NotImplementedError
+
+    def __call__(self, num_update: int) -> float:
+        if num_update < self.warmup_steps:
+            return self.get_warmup_lr(num_update)
+        if num_update <= self.max_update:
+            # MXNet divides by zero where the warm-up lasts until max_update; the schedule is simply over then.
+            done = float(num_update - self.warmup_steps) / float(self.max_steps) if self.max_steps else 1.0
+            self.base_lr = self.final_lr + (self.base_lr_orig - self.final_lr) * self._left(done)
+        return self.base_lr
+
+
+class PolyScheduler(_Falling):
     """Fall from `base_lr` to `final_lr` with the power `pwr` of the remaining part of `max_update`.
 
     Args:
@@ -192,24 +227,14 @@ class PolyScheduler(LRScheduler):
         warmup_begin_lr: float = 0,
         warmup_mode: str = "linear",
     ) -> None:
-        super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
-        _max_update(max_update)
+        super().__init__(max_update, base_lr, final_lr, warmup_steps, warmup_begin_lr, warmup_mode)
         self.power = pwr
-        self.base_lr_orig = self.base_lr
-        self.max_update = max_update
-        self.final_lr = final_lr
-        self.max_steps = max_update - warmup_steps
 
-    def __call__(self, num_update: int) -> float:
-        if num_update < self.warmup_steps:
-            return self.get_warmup_lr(num_update)
-        if num_update <= self.max_update:
-            left = 1 - _done(self, num_update)
-            self.base_lr = self.final_lr + (self.base_lr_orig - self.final_lr) * pow(left, self.power)
-        return self.base_lr
+    def _left(self, done: float) -> float:
+        return pow(1 - done, self.power)
 
 
-class CosineScheduler(LRScheduler):
+class CosineScheduler(_Falling):
     """Fall from `base_lr` to `final_lr` along half a cosine.
 
     Args:
@@ -233,36 +258,15 @@ class CosineScheduler(LRScheduler):
         warmup_begin_lr: float = 0,
         warmup_mode: str = "linear",
     ) -> None:
-        super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
-        _max_update(max_update)
-        self.base_lr_orig = base_lr
-        self.max_update = max_update
-        self.final_lr = final_lr
-        self.max_steps = max_update - warmup_steps
+        super().__init__(max_update, base_lr, final_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
-    def __call__(self, num_update: int) -> float:
-        if num_update < self.warmup_steps:
-            return self.get_warmup_lr(num_update)
-        if num_update <= self.max_update:
-            half = (1 + math.cos(math.pi * _done(self, num_update))) / 2
-            self.base_lr = self.final_lr + (self.base_lr_orig - self.final_lr) * half
-        return self.base_lr
-
-
-def _done(s: PolyScheduler | CosineScheduler, num_update: int) -> float:
-    # MXNet divides by zero where the warm-up lasts until max_update; the schedule is simply over then.
-    return float(num_update - s.warmup_steps) / float(s.max_steps) if s.max_steps else 1.0
+    def _left(self, done: float) -> float:
+        return (1 + math.cos(math.pi * done)) / 2
 
 
 def _whole(name: str, value: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise AssertionError(f"{name} must be an integer, got {value!r}")
-
-
-def _max_update(value: int) -> None:
-    _whole("max_update", value)
-    if value < 1:
-        raise ValueError(f"max_update must be at least 1, got {value}")
 
 
 def _factor(value: float) -> None:
