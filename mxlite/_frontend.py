@@ -82,7 +82,7 @@ def docstring(op: Op, array_type: str, name: str = "") -> str:
     rule = op._shapes if isinstance(op._shapes, str) else ""
     if rule:
         lines += ["", f"Shapes: ``{rule}``"]
-    also = [n for n in (op.name, *op.aliases) if n != name]
+    also = [n for n in (op.name, *op.aliases) if n != name and not n.startswith("_sparse_")]
     if also:
         lines += ["", f"Also called: {', '.join(also)}."]
     return "\n".join(lines)

@@ -340,12 +340,21 @@ def op(
 
 def register_op(new: Op) -> Op:
     """Enter `new` into `OPS` under its name and aliases. Raises MXNetError when a name is taken."""
-    for name in (new.name, *new.aliases):
+    _enter(new, (new.name, *new.aliases))
+    return new
+
+
+def add_names(known: Op, *names: str) -> None:
+    """Enter the registered operator `known` under further names. Raises MXNetError when one is taken."""
+    _enter(known, names)
+    known.aliases += names
+
+
+def _enter(new: Op, names: Sequence[str]) -> None:
+    for name in names:
         if name in OPS:
             raise MXNetError(f"operator {name!r} is registered twice")
-    for name in (new.name, *new.aliases):
-        OPS[name] = new
-    return new
+    OPS.update(dict.fromkeys(names, new))
 
 
 def get_op(name: str, node: str = "") -> Op:

@@ -12,6 +12,7 @@ from . import image as image
 from . import linalg as linalg
 from . import op as op
 from . import random as random
+from . import sparse as sparse
 from .arithmetic import add as add
 from .arithmetic import divide as divide
 from .arithmetic import equal as equal

@@ -27,5 +27,8 @@ from . import reshape as reshape
 from . import sequence as sequence
 from . import slicing as slicing
 from . import sorting as sorting
+from . import sparse as sparse
 from . import transpose as transpose
 from . import upsample as upsample
+
+sparse.add_sparse_names()  # names of operators of all families
