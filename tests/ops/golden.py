@@ -30,10 +30,11 @@ Arrays = dict[int, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One recorded call. Dictionaries go from the number of an input or output to an array."""
+    """One recorded call of the function `fn`. Dictionaries go from the number of an input or output to an array."""
 
     id: str
     op: str
+    fn: str
     attrs: dict[str, Any]
     train: bool
     inputs: tuple[np.ndarray, ...]
@@ -51,7 +52,7 @@ class Case:
 
     def bind(self) -> Any:
         """The parameters, with the number of inputs that the front ends fill in."""
-        attrs = _of_operator(self)
+        attrs = of_operator(self)
         if self.operator.variadic and self.operator.variadic in self.operator.param_types:
             attrs.setdefault(self.operator.variadic, len(self.inputs))
         return self.operator.bind(attrs)
@@ -93,6 +94,7 @@ def all_cases() -> dict[str, Case]:
         r["id"]: Case(
             id=r["id"],
             op=r["op"],
+            fn=r["fn"],
             attrs={k: _tuples(v) for k, v in r["attrs"].items()},
             train=r["mode"] == "train",
             inputs=tuple(map(array, r["inputs"])),
@@ -108,7 +110,7 @@ def all_cases() -> dict[str, Case]:
     }
 
 
-def _of_operator(case: Case) -> dict[str, Any]:
+def of_operator(case: Case) -> dict[str, Any]:
     """The operator's own parameters, where the recorded function is a wrapper written in Python."""
     attrs = dict(case.attrs)
     if "indices_or_sections" in attrs:
