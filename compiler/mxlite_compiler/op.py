@@ -135,7 +135,7 @@ class Op:
         return rule
 
     def check(self, rule: Callable[[Any], Callable[..., Any] | None]) -> Callable[..., Any]:
-        """Use ``rule(p) -> f``, ``f(*inputs) -> failed`` (one boolean) for values that eager calls refuse.
+        """Use ``rule(p) -> f``, ``f(inputs, outputs) -> failed`` (one boolean) for values that eager calls refuse.
 
         The rule's docstring says what is wrong. None instead of `f`: under `p` all values are fine. The error appears
         where one waits for a result; compiled graphs do without it.

@@ -33,7 +33,7 @@ class Program:
         dynamic: parameters that every call passes as traced scalars.
         names: the inputs that it takes.
         fn: the jitted function of the key (if `op.random`), the dynamic scalars and the arrays.
-        check: a jitted function of the arrays that tells whether they hold values which the operator refuses, or None.
+        check: a jitted function of inputs and outputs that tells whether they hold values to be refused, or None.
         traces: how often `fn` has been traced.
     """
 
@@ -165,7 +165,7 @@ def run(
     except (TypeError, ValueError) as e:
         raise _explained(prog, arrays, e) from e
     if prog.check is not None:
-        checks.add(prog.check(*inputs), lambda: MXNetError(explain(str(prog.op._check.__doc__), op=prog.op.name)))
+        checks.add(prog.check(inputs, outs), lambda: MXNetError(explain(str(prog.op._check.__doc__), op=prog.op.name)))
     for i, value in zip(prog.mutates, written, strict=True):
         arrays[i]._set(value)
     if out is None:

@@ -11,9 +11,11 @@ from . import ctc as ctc
 from . import dot as dot
 from . import elemwise as elemwise
 from . import extend as extend
+from . import factor as factor
 from . import finite as finite
 from . import index as index
 from . import joining as joining
+from . import linalg as linalg
 from . import loss as loss
 from . import nn as nn
 from . import norm as norm
@@ -29,6 +31,7 @@ from . import slicing as slicing
 from . import sorting as sorting
 from . import sparse as sparse
 from . import transpose as transpose
+from . import triangles as triangles
 from . import upsample as upsample
 
 sparse.add_sparse_names()  # names of operators of all families

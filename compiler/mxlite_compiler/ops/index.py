@@ -8,6 +8,7 @@ are truncated, and no index gets a gradient.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax
@@ -50,7 +51,8 @@ def take(a, indices, *, axis: int = 0, mode: Literal["clip", "raise", "wrap"] = 
 def _(p):
     """an index is out of bounds, and mode is 'raise'"""
 
-    def outside(a, indices):
+    def outside(inputs, outputs):
+        a, indices = inputs
         n = a.shape[axis_of(p.axis, a.ndim)]
         return ((indices < 0) | (indices >= n)).any()
 
@@ -235,7 +237,8 @@ def gather_nd(data, indices):
 def _(p: Any) -> Any:
     """an index is out of bounds"""
 
-    def outside(data: jax.Array, indices: jax.Array) -> jax.Array:
+    def outside(inputs: Sequence[jax.Array], outputs: Sequence[jax.Array]) -> jax.Array:
+        data, indices = inputs
         bad = [((row < -n) | (row >= n)).any() for row, n in zip(indices, data.shape, strict=False)]
         return jnp.stack(bad).any()
 

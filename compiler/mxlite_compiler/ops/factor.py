@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`mx.nd.linalg`: factorisations, inverses and determinants. Leading axes are batch axes.
+
+A single matrix gives its determinant, or the sum of its logarithms, with shape (1,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..op import Op
+from ..shapes import Shapes, join_shapes
+from ._matrices import linalg_op, product, square, transposed
+
+
+def _symmetric(A: jax.Array) -> jax.Array:
+    """The symmetric matrix whose lower triangle is that of `A`; its gradient is spread over both triangles.
+
+    LAPACK reads one triangle only, so junk in the other one does not matter, but the gradient that MXNet gives is the
+    symmetric one.
+    """
+    mean = (A + transposed(A)) / 2
+    lower = jnp.tril(A) + transposed(jnp.tril(A, -1))
+    return mean + jax.lax.stop_gradient(lower - mean)
+
+
+def _fails(failed: Op, problem: str) -> None:
+    """Let eager calls of `failed` complain, where MXNet's LAPACK does, of finite matrices without finite result."""
+
+    def rule(p: Any) -> Callable[..., jax.Array]:
+        def lost(inputs: Sequence[jax.Array], outputs: Sequence[jax.Array]) -> jax.Array:
+            return jnp.isfinite(inputs[0]).all() & ~jnp.isfinite(outputs[0]).all()
+
+        return lost
+
+    rule.__doc__ = problem
+    failed.check(rule)
+
+
+@linalg_op("potrf", "*b n n -> *b n n")
+def potrf(A):
+    """The lower triangular L with ``L L^T = A``, Cholesky's, for each symmetric positive definite matrix of a batch.
+
+    Only the lower triangle of A is read; the gradient is symmetric.
+    """
+    return jax.lax.linalg.cholesky(_symmetric(A), symmetrize_input=False)
+
+
+@linalg_op("potri", "*b n n -> *b n n")
+def potri(A):
+    """The inverse of ``A A^T`` for each lower triangular matrix of a batch, such as `potrf` returns."""
+    eye = jnp.broadcast_to(jnp.eye(A.shape[-1], dtype=A.dtype), A.shape)
+    inverse = jax.lax.linalg.triangular_solve(A, eye, left_side=True, lower=True)
+    return product(inverse, inverse, True, False)
+
+
+@linalg_op("inverse", "*b n n -> *b n n")
+def inverse(A):
+    """The inverse of each matrix of a batch."""
+    return jnp.linalg.inv(A)
+
+
+@linalg_op("gelqf", "*b m n -> *b m n, *b m m", outputs=("output0", "output1"))
+def gelqf(A):
+    """The Q with orthonormal rows and the lower triangular L with ``A = L Q``.
+
+    Args:
+        A: (..., m, n) with m <= n, of full rank.
+
+    Returns:
+        Q, (..., m, n), and L, (..., m, m), with the signs that LAPACK gives them.
+    """
+    q, r = jnp.linalg.qr(transposed(A))
+    return transposed(q), transposed(r)
+
+
+@linalg_op("syevd", "*b n n -> *b n n, *b n", alias=False, outputs=("output0", "output1"))
+def syevd(A):
+    """Eigenvectors and eigenvalues of each symmetric matrix of a batch.
+
+    Only the lower triangle of A is read; the gradient is symmetric.
+
+    Args:
+        A: (..., n, n).
+
+    Returns:
+        U, (..., n, n), whose rows are the eigenvectors, the entry with the largest magnitude being positive, and the
+        eigenvalues, (..., n), ascending, so that ``A = U^T diag(values) U``.
+    """
+    columns, values = jax.lax.linalg.eigh(_symmetric(A), lower=True, symmetrize_input=False)
+    rows = transposed(columns)
+    largest = jnp.argmax(jnp.abs(rows), -1, keepdims=True)
+    return jnp.where(jnp.take_along_axis(rows, largest, -1) < 0, -rows, rows), values
+
+
+@syevd.grad
+def _(p, g, A, out):
+    """Giles 2008, with MXNet's guard: equal eigenvalues, whose vectors have no derivative, are held apart."""
+    (g_rows, g_values), (rows, values) = g, out
+    gap = jnp.maximum(values[..., None, :] - values[..., :, None], 1e-30 if A.dtype == jnp.float32 else 1e-100)
+    above = jnp.triu(1 / gap, 1)  # the eigenvalues ascend
+    turn = product(rows, g_rows, False, True) * (above - transposed(above))
+    middle = (turn + transposed(turn)) / 2 + g_values[..., None] * jnp.eye(A.shape[-1], dtype=A.dtype)
+    return (product(product(rows, middle, True), rows),)
+
+
+# Determinants.
+
+
+def _lu(A: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The diagonal of U in ``P A = L U``, and the sign of the permutation."""
+    lu, pivots, _ = jax.lax.linalg.lu(A)
+    swaps = jnp.sum(pivots != jnp.arange(A.shape[-1], dtype=pivots.dtype), -1)
+    return jnp.diagonal(lu, axis1=-2, axis2=-1), (1 - 2 * (swaps % 2)).astype(A.dtype)
+
+
+def _per_matrix(x: jax.Array) -> jax.Array:
+    """One number a matrix; (1,) for a single one."""
+    return x if x.ndim else x[None]
+
+
+def _per_matrix_shapes(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    A = ins[0]
+    if A is None:
+        return ins, outs
+    A = square(A)
+    return [A], [join_shapes(A[:-2] or (1,), s, "the output") for s in outs]
+
+
+@linalg_op("det")
+def det(A):
+    """The determinant of each matrix of a batch, shape (...), or (1,) for a single matrix.
+
+    As in MXNet the gradient of a singular matrix is 0.
+    """
+    diagonal, sign = _lu(A)
+    return _per_matrix(sign * jnp.prod(diagonal, -1))
+
+
+@det.grad
+def _(p, g, A, out):
+    return ((g * out).reshape(A.shape[:-2])[..., None, None] * _adjoint(A, out == 0),)
+
+
+@linalg_op("slogdet", outputs=("output0", "output1"))
+def slogdet(A):
+    """Sign and logarithm of the magnitude of the determinant of each matrix of a batch, shapes as those of `det`.
+
+    A singular matrix gives 0 and -inf, and the gradient 0. The sign has no gradient.
+    """
+    diagonal, sign = _lu(A)
+    return (
+        _per_matrix(sign * jnp.prod(jnp.sign(diagonal), -1)),
+        _per_matrix(jnp.sum(jnp.log(jnp.abs(diagonal)), -1)),
+    )
+
+
+@slogdet.grad
+def _(p, g, A, out):
+    return (g[1].reshape(A.shape[:-2])[..., None, None] * _adjoint(A, out[0] == 0),)
+
+
+def _adjoint(A: jax.Array, singular: jax.Array) -> jax.Array:
+    """The transposed inverse of each matrix, 0 for singular ones."""
+    singular = singular.reshape(A.shape[:-2])[..., None, None]
+    eye = jnp.eye(A.shape[-1], dtype=A.dtype)
+    return jnp.where(singular, 0, transposed(jnp.linalg.inv(jnp.where(singular, eye, A))))
+
+
+@linalg_op("sumlogdiag")
+def sumlogdiag(A):
+    """The sum of the logarithms of the diagonal of each matrix of a batch, shapes as those of `det`."""
+    return _per_matrix(jnp.sum(jnp.log(jnp.diagonal(A, axis1=-2, axis2=-1)), -1))
+
+
+for _op in (det, slogdet, sumlogdiag):
+    _op.infer(_per_matrix_shapes)
+
+
+_fails(potrf, "a matrix is not positive definite")
+_fails(potri, "a matrix has a 0 on its diagonal, so it is no Cholesky factor, such as potrf returns")
+_fails(inverse, "a matrix is singular, it has no inverse")
