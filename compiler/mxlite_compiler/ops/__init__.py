@@ -26,6 +26,7 @@ from . import pool as pool
 from . import random as random
 from . import reduce as reduce
 from . import reshape as reshape
+from . import rnn as rnn
 from . import sequence as sequence
 from . import slicing as slicing
 from . import sorting as sorting

@@ -103,11 +103,23 @@ def dropout(
     """
     if p == 0 or not (env.train or mode == "always"):
         return data
-    if p == 1:
-        return data * jnp.nan  # what 0 / (1 - p) is, and what MXNet gives
     shared = {a % data.ndim for a in axes}
     shape = tuple(1 if i in shared else n for i, n in enumerate(data.shape))
-    keep = jax.random.bernoulli(random_key(env, "Dropout"), jnp.float32(1 - p), shape)
+    return dropped(data, p, random_key(env, "Dropout"), shape)
+
+
+def dropped(data: jax.Array, p: float, key: jax.Array, shape: Shape | None = None) -> jax.Array:
+    """`data` with elements set to 0 with probability `p`, the others divided by 1 - p.
+
+    Args:
+        data: an array of any shape.
+        p: the probability.
+        key: random key.
+        shape: shape of the decisions, which broadcasts to data's; its own by default.
+    """
+    if p == 1:
+        return data * jnp.nan  # what 0 / (1 - p) is, and what MXNet gives
+    keep = jax.random.bernoulli(key, jnp.float32(1 - p), data.shape if shape is None else shape)
     # A select rather than a product: the gradient then keeps a mask of booleans alive instead of one of floats.
     return jnp.where(keep, data * jnp.asarray(1 / (1 - p), data.dtype), 0)
 
