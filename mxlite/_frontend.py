@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from mxlite_compiler.op import Op
@@ -60,32 +63,80 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def docstring(op: Op, array_type: str, name: str = "") -> str:
-    """The documentation of the function of `op`, in Google style."""
-    text = inspect.getdoc(op.kernel) or f"The operator {op.name}."
-    lines = [text, "", "Args:"]
-    if op.variadic:
-        lines.append(f"    *data ({array_type}): the inputs.")
-    for n in op.arrays:
-        note = "; optional under some parameters" if n in op._drop else "; auxiliary state" if n in op.aux else ""
-        lines.append(f"    {n} ({array_type}): input{note}.")
+    """The documentation of the function of `op`, in Google style: that of the kernel, with types and defaults.
+
+    Args:
+        op: the operator.
+        array_type: how an array is called: "NDArray" or "Symbol".
+        name: what the function is called; the other names are listed.
+    """
+    also = [n for n in (op.name, *op.aliases) if n != name and not n.startswith("_sparse_")]
+    return _body(op, array_type) + (f"\n\nAlso called: {', '.join(also)}." if also else "")
+
+
+@lru_cache(maxsize=4096)
+def _body(op: Op, array_type: str) -> str:
+    parts = sections(inspect.getdoc(op.kernel) or f"The operator {op.name}.")
+    notes = argument_notes(parts.pop("Args", []))
+    arguments = [_argument(f"*data ({array_type})", notes.get("args") or notes.get("data") or "the inputs.")]
+    if not op.variadic:
+        arguments = [_argument(f"{n} ({array_type}{_kind(op, n)})", notes.get(n, "")) for n in op.arrays]
     for f in _fields(op):
         if f.name != op.variadic:
             need = "required" if f.default is dataclasses.MISSING else f"default {f.default!r}"
-            lines.append(f"    {f.name} ({describe(op.param_types[f.name])}): {need}.")
+            arguments.append(_argument(f"{f.name} ({describe(op.param_types[f.name])}, {need})", notes.get(f.name, "")))
     if array_type == "NDArray":
-        lines.append("    out (NDArray): write the result there instead of into a new array.")
-    lines += [
-        "",
-        "Raises:",
-        "    MXNetError: a parameter is unknown, missing or illegal, or shapes or dtypes do not fit.",
-    ]
-    rule = op._shapes if isinstance(op._shapes, str) else ""
-    if rule:
-        lines += ["", f"Shapes: ``{rule}``"]
-    also = [n for n in (op.name, *op.aliases) if n != name and not n.startswith("_sparse_")]
-    if also:
-        lines += ["", f"Also called: {', '.join(also)}."]
-    return "\n".join(lines)
+        arguments.append(_argument("out (NDArray)", "write the result there instead of into a new array."))
+    raises = [*parts.pop("Raises", []), *_RAISES]
+    example = parts.pop("Example", [])
+    made = [("", parts.pop("")), ("Args", arguments), *parts.items(), ("Raises", raises), ("Example", example)]
+    blocks = ["\n".join([f"{title}:", *lines] if title else lines) for title, lines in made if lines]
+    if isinstance(op._shapes, str):
+        blocks.append(f"Shapes: ``{op._shapes}``")
+    return "\n\n".join(blocks)
+
+
+_RAISES = ("    MXNetError: a parameter is unknown, missing or illegal, or shapes or dtypes do not fit.",)
+_TITLES = ("Args:", "Returns:", "Raises:", "Example:")
+
+
+def sections(text: str) -> dict[str, list[str]]:
+    """The lines of a Google style docstring by section; "" is what stands before the first one."""
+    found: dict[str, list[str]] = {"": []}
+    lines = found[""]
+    for line in text.splitlines():
+        if line in _TITLES:
+            lines = found.setdefault(line[:-1], [])
+        else:
+            lines.append(line)
+    return {title: "\n".join(lines).strip("\n").splitlines() for title, lines in found.items()}
+
+
+def argument_notes(lines: Sequence[str]) -> dict[str, str]:
+    """What an Args section says about each argument; ``lhs, rhs: ...`` is about both."""
+    notes: dict[str, str] = {}
+    names: list[str] = []
+    for line in lines:
+        entry = _ENTRY.fullmatch(line)
+        if entry:
+            names = [n.strip("* ") for n in entry[1].split(",")]
+            notes.update(dict.fromkeys(names, entry[2]))
+        else:
+            notes.update({n: f"{notes[n]} {line.strip()}" for n in names})
+    return notes
+
+
+_ENTRY = re.compile(r" {4}(\*?\w+(?:, \*?\w+)*): ?(.*)")
+
+
+def _argument(head: str, note: str) -> str:
+    """One entry of an Args section."""
+    return textwrap.fill(f"{head}: {note}" if note else head, 110, initial_indent=" " * 4,
+                         subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False)  # fmt: skip
+
+
+def _kind(op: Op, name: str) -> str:
+    return ", optional" if name in op._drop else ", auxiliary state" if name in op.aux else ""
 
 
 class Arguments:

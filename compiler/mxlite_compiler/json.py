@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, cast
 
 from .errors import MXNetError, nearest
 from .graph import Entry, Graph, Node
@@ -37,6 +37,32 @@ def graph_from_json(text: str | bytes, source: str = "symbol JSON") -> Graph:
         warnings.warn(f"{source} was written by MXNet {writer}; mxlite knows 1.9.1", stacklevel=2)
     try:
         return reader.graph(data, "")
+    except RecursionError:
+        raise MXNetError(f"{source}: subgraphs are nested too deeply") from None
+
+
+class Use(NamedTuple):
+    """A node of a file that calls an operator, registered or not: where it stands, its name, the operator's name.
+
+    `attrs` is what the file says about it, as it stands there.
+    """
+
+    place: str
+    node: str
+    op: str
+    attrs: Mapping[str, Any]
+
+
+def used_operators(text: str | bytes, source: str = "symbol JSON") -> list[Use]:
+    """The operators that a ``-symbol.json`` file uses, in its order, those in subgraphs included.
+
+    Unlike `graph_from_json` it also reads files that cannot be loaded because operators are missing.
+
+    Raises:
+        MXNetError: the text is no JSON, or has no list of nodes with an operator and a name each.
+    """
+    try:
+        return list(_Reader(source).uses(_parse(text, source), ""))
     except RecursionError:
         raise MXNetError(f"{source}: subgraphs are nested too deeply") from None
 
@@ -127,6 +153,20 @@ class _Reader:
         for i, (record, index) in enumerate(refs):
             entries.append(self._entry(nodes[record], index, f"{at}heads[{i}]"))
         return Graph(entries)
+
+    def uses(self, data: Any, at: str) -> Iterator[Use]:
+        found = self.fields(data, _GRAPH_FIELDS, ("nodes",), at.rstrip("."))
+        for i, value in enumerate(self.expect(found["nodes"], list, f"{at}nodes")):
+            place = f"{at}nodes[{i}]"
+            node = self.fields(value, _NODE_FIELDS, ("op", "name"), place)
+            op, name = self.expect(node["op"], str, f"{place}.op"), self.expect(node["name"], str, f"{place}.name")
+            attrs: dict[str, Any] = {}
+            for key in ("param", "attrs", "attr"):
+                attrs.update(self.expect(node.get(key, {}), dict, f"{place}.{key}"))
+            if op != "null":
+                yield Use(place, name, op, attrs)
+            for k, body in enumerate(self.expect(node.get("subgraphs", []), list, f"{place}.subgraphs")):
+                yield from self.uses(body, f"{place}.subgraphs[{k}].")
 
     def _check_operators(self, raw: list[Any], at: str) -> None:
         """Tell all operators that are missing at once: the user wants to know how far the file is from loading."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments in, exit code out: 0 done, 2 the user must change something, 130 interrupted."""
+"""Arguments in, exit code out: 0 done, 1 the answer is no, 2 the user must change something, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Sequence
 
 from ..base import MXNetError
-from . import export, inspect, predict, summary
+from . import export, inspect, ops, predict, summary
 
-_COMMANDS = (summary, export, predict, inspect)
+_COMMANDS = (summary, export, predict, inspect, ops)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"mxlite: warning: {message}", file=sys.stderr)
         try:
-            args.run(args)
+            code = args.run(args)
             sys.stdout.flush()
+            return code or 0
         except MXNetError as e:
             if args.traceback:
                 raise
