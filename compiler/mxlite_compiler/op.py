@@ -53,6 +53,8 @@ class Op:
         param_types: parameter name to its type, for parsing.
         arrays: names of all inputs, optional ones included; empty for a variadic operator.
         variadic: the parameter that counts the inputs of a variadic operator (option `count`), else "".
+        group: names of the inputs of a variadic operator that come once for each number it counts, as ``weight_0``,
+            ``grad_0``, ``weight_1``, ...; `tail` are those that come once, after them.
         aux: inputs that are auxiliary states.
         random: the kernel draws from `Mode.key`.
         loss: the gradient does not depend on the head gradient, so backward needs none.
@@ -78,11 +80,14 @@ class Op:
         dynamic: Sequence[str] = (),
         count: str = "num_args",
         arg_prefix: str = "arg",
+        group: Sequence[str] = (),
+        tail: Sequence[str] = (),
         host: bool = False,
     ):
         self.name, self.kernel, self.aliases = name, kernel, tuple(alias)
         self.aux, self.random, self.loss, self.dynamic = tuple(aux), random, loss, tuple(dynamic)
         self.host, self.arg_prefix, self._count = host, arg_prefix, count
+        self.group, self.tail = tuple(group), tuple(tail)
         self._shapes, self._dtypes, self._drop = shapes, dtypes, dict(drop or {})
         self._mutates, self._outputs, self._visible = (aux if mutates is None else mutates), outputs, visible
         self._infer_shape: Callable | None = None
@@ -148,8 +153,15 @@ class Op:
     def inputs(self, p: Any) -> tuple[str, ...]:
         """Names of the inputs that a node with parameters `p` has, auxiliary states included."""
         if self.variadic:
-            return tuple(f"{self.arg_prefix}{i}" for i in range(getattr(p, self.variadic)))
+            count = range(getattr(p, self.variadic))
+            if self.group:
+                return (*(f"{n}_{i}" for i in count for n in self.group), *self.tail)
+            return tuple(f"{self.arg_prefix}{i}" for i in count)
         return tuple(n for n in self.arrays if not (n in self._drop and self._drop[n](p)))
+
+    def counted(self, inputs: int) -> int:
+        """The value of the parameter `variadic` for a call with so many inputs that does not say it."""
+        return (inputs - len(self.tail)) // len(self.group) if self.group else inputs
 
     def outputs(self, p: Any) -> tuple[str, ...]:
         """Suffixes of all outputs, hidden ones included."""

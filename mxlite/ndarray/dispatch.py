@@ -135,7 +135,7 @@ def invoke(cls: type[H], op: Op | str, arrays: Sequence[Handle], attrs: Mapping[
     if isinstance(op, str):
         op = get_op(op)
     if op.variadic and op.variadic not in attrs:
-        attrs = {**attrs, op.variadic: len(arrays)}
+        attrs = {**attrs, op.variadic: op.counted(len(arrays))}
     if arrays:
         ctx = arrays[0]._cell.ctx
         prog, scalars = program(op, attrs)

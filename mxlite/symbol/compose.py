@@ -61,7 +61,7 @@ def make_node(
     if op.variadic and not op_is_open(op):
         if positional and keyword:
             raise TypeError(f"{op.name}: give the inputs either by position or by keyword, not both")
-        texts.setdefault(op.variadic, str(len(positional) + len(keyword)))
+        texts.setdefault(op.variadic, str(op.counted(len(positional) + len(keyword))))
     _refuse_input_options(op, texts)
     node_name = current_manager().get(name, hint)
     params = op.bind({k: v for k, v in texts.items() if not k.startswith("__")}, node_name)

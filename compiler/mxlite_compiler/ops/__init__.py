@@ -17,9 +17,11 @@ from . import index as index
 from . import joining as joining
 from . import linalg as linalg
 from . import loss as loss
+from . import multi_optim as multi_optim
 from . import nn as nn
 from . import norm as norm
 from . import optim as optim
+from . import optim_contrib as optim_contrib
 from . import patches as patches
 from . import pdf as pdf
 from . import pool as pool

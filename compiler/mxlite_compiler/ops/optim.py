@@ -7,65 +7,12 @@ their own loops. Numbers that a schedule changes (``lr``, ``wd``, ``rescale_grad
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-import jax
 import jax.numpy as jnp
 
 from ..op import op
-
-Array: TypeAlias = jax.Array
+from ._steps import Array, as_dtype_of, gradient, lamb_direction, lamb_step, moments, nag_mom, sgd, sgd_mom
 
 _SCHEDULED = ("lr", "wd", "rescale_grad")
-
-
-def _gradient(grad: Array, rescale_grad, clip: float) -> Array:
-    """The gradient rescaled, then clipped to [-clip, clip] unless `clip` is negative."""
-    g = grad * _as(rescale_grad, grad)
-    return jnp.clip(g, -clip, clip) if clip >= 0 else g
-
-
-def _as(scalar, like: Array) -> Array:
-    """A parameter, which may be traced, in the dtype of the arrays that it meets."""
-    return jnp.asarray(scalar, like.dtype)
-
-
-def _sgd(weight: Array, grad: Array, lr, wd, rescale_grad, clip: float) -> Array:
-    lr, wd = _as(lr, weight), _as(wd, weight)
-    return (1 - lr * wd) * weight - lr * _gradient(grad, rescale_grad, clip)
-
-
-def _sgd_mom(weight: Array, grad: Array, mom: Array, lr, momentum: float, wd, rescale_grad, clip: float):
-    lr, wd = _as(lr, weight), _as(wd, weight)
-    mom = momentum * mom - lr * wd * weight - lr * _gradient(grad, rescale_grad, clip)
-    return weight + mom, mom
-
-
-def _nag_mom(weight: Array, grad: Array, mom: Array, lr, momentum: float, wd, rescale_grad, clip: float):
-    lr, wd = _as(lr, weight), _as(wd, weight)
-    step = lr * (_gradient(grad, rescale_grad, clip) + wd * weight)
-    mom = momentum * mom - step
-    return weight + momentum * mom - step, mom
-
-
-def _moments(g: Array, mean: Array, var: Array, beta1: float, beta2: float) -> tuple[Array, Array]:
-    """Running averages of the gradient and of its square."""
-    return beta1 * mean + (1 - beta1) * g, beta2 * var + (1 - beta2) * jnp.square(g)
-
-
-def _lamb_direction(weight, grad, mean, var, beta1, beta2, epsilon, t, bias_correction, wd, rescale_grad, clip):
-    mean, var = _moments(_gradient(grad, rescale_grad, clip), mean, var, beta1, beta2)
-    m, v = (mean / (1 - beta1**t), var / (1 - beta2**t)) if bias_correction else (mean, var)
-    return m / (jnp.sqrt(v) + epsilon) + _as(wd, weight) * weight, mean, var
-
-
-def _lamb_step(weight: Array, g: Array, r1: Array, r2: Array, lr, lower_bound: float, upper_bound: float) -> Array:
-    if lower_bound >= 0:
-        r1 = jnp.maximum(r1, lower_bound)
-    if upper_bound >= 0:
-        r1 = jnp.minimum(r1, upper_bound)
-    ratio = jnp.where((r1 == 0) | (r2 == 0), 1, r1 / jnp.where(r2 == 0, 1, r2))
-    return weight - _as(lr, weight) * ratio * g
 
 
 @op("sgd_update", "*s, *s -> *s", dynamic=_SCHEDULED)
@@ -79,8 +26,15 @@ def sgd_update(
     clip_gradient: float = -1.0,
     lazy_update: bool = True,
 ):
-    """Gradient descent: ``(1 - lr * wd) * weight - lr * grad``."""
-    return _sgd(weight, grad, lr, wd, rescale_grad, clip_gradient)
+    """Gradient descent: ``(1 - lr * wd) * weight - lr * grad``.
+
+    Example:
+        >>> weight, grad = mx.nd.ones(2), mx.nd.array([1, -1])
+        >>> mx.nd.sgd_update(weight, grad, lr=0.1, wd=0.1, out=weight)
+        [0.89 1.09]
+        <NDArray 2 @cpu(0)>
+    """
+    return sgd(weight, grad, lr, wd, rescale_grad, clip_gradient)
 
 
 @op("sgd_mom_update", "*s, *s, *s -> *s", mutates=("mom",), dynamic=_SCHEDULED)
@@ -96,8 +50,15 @@ def sgd_mom_update(
     clip_gradient: float = -1.0,
     lazy_update: bool = True,
 ):
-    """Gradient descent with momentum: ``mom = momentum * mom - lr * (grad + wd * weight)``, then ``weight + mom``."""
-    weight, mom = _sgd_mom(weight, grad, mom, lr, momentum, wd, rescale_grad, clip_gradient)
+    """Gradient descent with momentum: ``mom = momentum * mom - lr * (grad + wd * weight)``, then ``weight + mom``.
+
+    Example:
+        >>> weight, grad, mom = mx.nd.ones(2), mx.nd.array([1, -1]), mx.nd.zeros(2)
+        >>> mx.nd.sgd_mom_update(weight, grad, mom, lr=0.1, momentum=0.9, out=weight)
+        [0.9 1.1]
+        <NDArray 2 @cpu(0)>
+    """
+    weight, mom = sgd_mom(weight, grad, mom, lr, momentum, wd, rescale_grad, clip_gradient)
     return weight, (mom,)
 
 
@@ -113,8 +74,15 @@ def nag_mom_update(
     rescale_grad: float = 1.0,
     clip_gradient: float = -1.0,
 ):
-    """Nesterov's accelerated gradient: a step with the momentum of the step after."""
-    weight, mom = _nag_mom(weight, grad, mom, lr, momentum, wd, rescale_grad, clip_gradient)
+    """Nesterov's accelerated gradient: a step with the momentum of the step after.
+
+    Example:
+        >>> weight, grad, mom = mx.nd.ones(2), mx.nd.array([1, -1]), mx.nd.zeros(2)
+        >>> mx.nd.nag_mom_update(weight, grad, mom, lr=0.1, momentum=0.9, out=weight)
+        [0.81 1.19]
+        <NDArray 2 @cpu(0)>
+    """
+    weight, mom = nag_mom(weight, grad, mom, lr, momentum, wd, rescale_grad, clip_gradient)
     return weight, (mom,)
 
 
@@ -134,7 +102,7 @@ def mp_sgd_update(
     lazy_update: bool = True,
 ):
     """`sgd_update` of a 16-bit weight by way of its float32 copy."""
-    new = _sgd(weight32, grad.astype(weight32.dtype), lr, wd, rescale_grad, clip_gradient)
+    new = sgd(weight32, grad.astype(weight32.dtype), lr, wd, rescale_grad, clip_gradient)
     return new.astype(weight.dtype), (new,)
 
 
@@ -160,7 +128,7 @@ def mp_sgd_mom_update(
 ):
     """`sgd_mom_update` of a 16-bit weight by way of its float32 copy."""
     g = grad.astype(weight32.dtype)
-    new, mom = _sgd_mom(weight32, g, mom, lr, momentum, wd, rescale_grad, clip_gradient)
+    new, mom = sgd_mom(weight32, g, mom, lr, momentum, wd, rescale_grad, clip_gradient)
     return new.astype(weight.dtype), (mom, new)
 
 
@@ -185,15 +153,22 @@ def mp_nag_mom_update(
 ):
     """`nag_mom_update` of a 16-bit weight by way of its float32 copy."""
     g = grad.astype(weight32.dtype)
-    new, mom = _nag_mom(weight32, g, mom, lr, momentum, wd, rescale_grad, clip_gradient)
+    new, mom = nag_mom(weight32, g, mom, lr, momentum, wd, rescale_grad, clip_gradient)
     return new.astype(weight.dtype), (mom, new)
 
 
 @op("signsgd_update", "*s, *s -> *s", dynamic=_SCHEDULED)
 def signsgd_update(weight, grad, *, lr: float, wd: float = 0.0, rescale_grad: float = 1.0, clip_gradient: float = -1.0):
-    """A step of `lr` against the gradient's sign; the decay shrinks the weight by ``1 - lr * wd``."""
-    rate = _as(lr, weight)
-    return (1 - rate * _as(wd, weight)) * weight - rate * jnp.sign(grad * _as(rescale_grad, grad))
+    """A step of `lr` against the gradient's sign; the decay shrinks the weight by ``1 - lr * wd``.
+
+    Example:
+        >>> weight, grad = mx.nd.ones(2), mx.nd.array([5, -3])
+        >>> mx.nd.signsgd_update(weight, grad, lr=0.1, out=weight)
+        [0.9 1.1]
+        <NDArray 2 @cpu(0)>
+    """
+    rate = as_dtype_of(lr, weight)
+    return (1 - rate * as_dtype_of(wd, weight)) * weight - rate * jnp.sign(grad * as_dtype_of(rescale_grad, grad))
 
 
 @op("signum_update", "*s, *s, *s -> *s", mutates=("mom",), dynamic=_SCHEDULED)
@@ -209,9 +184,16 @@ def signum_update(
     clip_gradient: float = -1.0,
     wd_lh: float = 0.0,
 ):
-    """A step of `lr` along the sign of the momentum; `wd_lh` decays the weight apart from the gradient."""
-    rate = _as(lr, weight)
-    g = _gradient(grad, rescale_grad, clip_gradient) + _as(wd, weight) * weight
+    """A step of `lr` along the sign of the momentum; `wd_lh` decays the weight apart from the gradient.
+
+    Example:
+        >>> weight, grad, mom = mx.nd.ones(2), mx.nd.array([5, -3]), mx.nd.zeros(2)
+        >>> mx.nd.signum_update(weight, grad, mom, lr=0.1, momentum=0.9, out=weight)
+        [0.9 1.1]
+        <NDArray 2 @cpu(0)>
+    """
+    rate = as_dtype_of(lr, weight)
+    g = gradient(grad, rescale_grad, clip_gradient) + as_dtype_of(wd, weight) * weight
     mom = momentum * mom - (1 - momentum) * g
     return (1 - rate * wd_lh) * weight + rate * jnp.sign(mom), (mom,)
 
@@ -235,15 +217,21 @@ def adam_update(
     """Adam without bias correction, which the caller puts into `lr`: ``weight - lr * mean / (sqrt(var) + epsilon)``.
 
     The decay is added to the gradient before it is clipped.
+
+    Example:
+        >>> weight, grad, mean, var = mx.nd.ones(2), mx.nd.array([1, -1]), mx.nd.zeros(2), mx.nd.zeros(2)
+        >>> mx.nd.adam_update(weight, grad, mean, var, lr=0.1, out=weight)
+        [0.68377024 1.3162298 ]
+        <NDArray 2 @cpu(0)>
     """
     g = _decayed(weight, grad, wd, rescale_grad, clip_gradient)
-    mean, var = _moments(g, mean, var, beta1, beta2)
-    return weight - _as(lr, weight) * mean / (jnp.sqrt(var) + epsilon), (mean, var)
+    mean, var = moments(g, mean, var, beta1, beta2)
+    return weight - as_dtype_of(lr, weight) * mean / (jnp.sqrt(var) + epsilon), (mean, var)
 
 
 def _decayed(weight: Array, grad: Array, wd, rescale_grad, clip: float) -> Array:
     """The rescaled gradient plus the decay, then clipped."""
-    return _gradient(grad * _as(rescale_grad, grad) + _as(wd, weight) * weight, 1.0, clip)
+    return gradient(grad * as_dtype_of(rescale_grad, grad) + as_dtype_of(wd, weight) * weight, 1.0, clip)
 
 
 def _clip_weights(weight: Array, bound: float) -> Array:
@@ -264,10 +252,17 @@ def rmsprop_update(
     clip_gradient: float = -1.0,
     clip_weights: float = -1.0,
 ):
-    """RMSProp: the gradient divided by the root of the running mean of its square, `n`."""
+    """RMSProp: the gradient divided by the root of the running mean of its square, `n`.
+
+    Example:
+        >>> weight, grad, n = mx.nd.ones(2), mx.nd.array([1, -1]), mx.nd.zeros(2)
+        >>> mx.nd.rmsprop_update(weight, grad, n, lr=0.1, out=weight)
+        [0.5527865 1.4472134]
+        <NDArray 2 @cpu(0)>
+    """
     g = _decayed(weight, grad, wd, rescale_grad, clip_gradient)
     n = (1 - gamma1) * jnp.square(g) + gamma1 * n
-    return _clip_weights(weight - _as(lr, weight) * g / jnp.sqrt(n + epsilon), clip_weights), (n,)
+    return _clip_weights(weight - as_dtype_of(lr, weight) * g / jnp.sqrt(n + epsilon), clip_weights), (n,)
 
 
 @op("rmspropalex_update", "*s, *s, *s, *s, *s -> *s", mutates=("n", "g", "delta"), dynamic=_SCHEDULED)
@@ -287,11 +282,19 @@ def rmspropalex_update(
     clip_gradient: float = -1.0,
     clip_weights: float = -1.0,
 ):
-    """Centred RMSProp with momentum, after Graves 2013: `n` and `g` average the gradient's square and the gradient."""
+    """Centred RMSProp with momentum, after Graves 2013: `n` and `g` average the gradient's square and the gradient.
+
+    Example:
+        >>> weight, grad, n = mx.nd.ones(2), mx.nd.array([1, -1]), mx.nd.zeros(2)
+        >>> g, delta = mx.nd.zeros(2), mx.nd.zeros(2)
+        >>> mx.nd.rmspropalex_update(weight, grad, n, g, delta, lr=0.1, out=weight)
+        [0.54116863 1.4588313 ]
+        <NDArray 2 @cpu(0)>
+    """
     d = _decayed(weight, grad, wd, rescale_grad, clip_gradient)
     n = (1 - gamma1) * jnp.square(d) + gamma1 * n
     g = (1 - gamma1) * d + gamma1 * g
-    delta = gamma2 * delta - _as(lr, weight) * d / jnp.sqrt(n - jnp.square(g) + epsilon)
+    delta = gamma2 * delta - as_dtype_of(lr, weight) * d / jnp.sqrt(n - jnp.square(g) + epsilon)
     return _clip_weights(weight + delta, clip_weights), (n, g, delta)
 
 
@@ -312,10 +315,18 @@ def ftml_update(
     rescale_grad: float = 1.0,
     clip_grad: float = -1.0,
 ):
-    """Follow the moving leader, Zheng and Kwok 2017; `t` counts the updates from 1."""
+    """Follow the moving leader, Zheng and Kwok 2017; `t` counts the updates from 1.
+
+    Example:
+        >>> weight, grad, d = mx.nd.ones(2), mx.nd.array([1, -1]), mx.nd.zeros(2)
+        >>> v, z = mx.nd.zeros(2), mx.nd.zeros(2)
+        >>> mx.nd.ftml_update(weight, grad, d, v, z, lr=0.1, t=1, out=weight)
+        [0.90000004 1.1       ]
+        <NDArray 2 @cpu(0)>
+    """
     g = _decayed(weight, grad, wd, rescale_grad, clip_grad)
     v = beta2 * v + (1 - beta2) * jnp.square(g)
-    new_d = (1 - beta1**t) / _as(lr, weight) * (jnp.sqrt(v / (1 - beta2**t)) + epsilon)
+    new_d = (1 - beta1**t) / as_dtype_of(lr, weight) * (jnp.sqrt(v / (1 - beta2**t)) + epsilon)
     z = beta1 * z + (1 - beta1) * g - (new_d - beta1 * d) * weight
     return -z / new_d, (new_d, v, z)
 
@@ -334,12 +345,19 @@ def ftrl_update(
     rescale_grad: float = 1.0,
     clip_gradient: float = -1.0,
 ):
-    """Follow the regularised leader, McMahan et al. 2013: weights within `lamda1` of nothing are 0."""
-    rate = _as(lr, weight)
-    g = _gradient(grad, rescale_grad, clip_gradient)
+    """Follow the regularised leader, McMahan et al. 2013: weights within `lamda1` of nothing are 0.
+
+    Example:
+        >>> weight, grad, z, n = mx.nd.ones(2), mx.nd.array([1, -1]), mx.nd.zeros(2), mx.nd.zeros(2)
+        >>> mx.nd.ftrl_update(weight, grad, z, n, lr=0.1, out=weight)
+        [0.4495 0.5495]
+        <NDArray 2 @cpu(0)>
+    """
+    rate = as_dtype_of(lr, weight)
+    g = gradient(grad, rescale_grad, clip_gradient)
     new_n = n + jnp.square(g)
     z = z + g - (jnp.sqrt(new_n) - jnp.sqrt(n)) * weight / rate
-    shrunk = (jnp.sign(z) * lamda1 - z) / ((beta + jnp.sqrt(new_n)) / rate + _as(wd, weight))
+    shrunk = (jnp.sign(z) * lamda1 - z) / ((beta + jnp.sqrt(new_n)) / rate + as_dtype_of(wd, weight))
     return jnp.where(jnp.abs(z) > lamda1, shrunk, 0), (z, new_n)
 
 
@@ -360,7 +378,7 @@ def lamb_update_phase1(
     clip_gradient: float = -1.0,
 ):
     """The direction of a LAMB step, You et al. 2019: Adam's ratio plus the decay. `t` counts the updates from 1."""
-    g, mean, var = _lamb_direction(
+    g, mean, var = lamb_direction(
         weight, grad, mean, var, beta1, beta2, epsilon, t, bias_correction, wd, rescale_grad, clip_gradient
     )
     return g, (mean, var)
@@ -369,7 +387,7 @@ def lamb_update_phase1(
 @op("lamb_update_phase2", "*s, *s, 1, 1 -> *s", dynamic=("lr",))
 def lamb_update_phase2(weight, g, r1, r2, *, lr: float, lower_bound: float = -1.0, upper_bound: float = -1.0):
     """The step of LAMB along `g`, scaled by the ratio of the norms of weight (`r1`) and direction (`r2`)."""
-    return _lamb_step(weight, g, r1, r2, lr, lower_bound, upper_bound)
+    return lamb_step(weight, g, r1, r2, lr, lower_bound, upper_bound)
 
 
 @op(
@@ -396,7 +414,7 @@ def mp_lamb_update_phase1(
     clip_gradient: float = -1.0,
 ):
     """`lamb_update_phase1` of a 16-bit weight with its float32 copy."""
-    g, mean, var = _lamb_direction(
+    g, mean, var = lamb_direction(
         weight32, grad.astype(weight32.dtype), mean, var, beta1, beta2, epsilon, t, bias_correction, wd, rescale_grad,
         clip_gradient,
     )  # fmt: skip
@@ -413,4 +431,4 @@ def mp_lamb_update_phase2(
     weight, g, r1, r2, weight32, *, lr: float, lower_bound: float = -1.0, upper_bound: float = -1.0
 ):
     """`lamb_update_phase2` of a 16-bit weight by way of its float32 copy, which stays as it is, as in MXNet 1.9."""
-    return _lamb_step(weight32, g, r1, r2, lr, lower_bound, upper_bound).astype(weight.dtype)
+    return lamb_step(weight32, g, r1, r2, lr, lower_bound, upper_bound).astype(weight.dtype)
