@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from . import attribute as attribute
+from . import autograd as autograd
 from . import base as base
 from . import callback as callback
 from . import context as context

@@ -77,9 +77,36 @@ class _EagerMode(threading.local):
     train: bool = False
     recording: bool = False
 
+    def __init__(self) -> None:  # threading.local runs it in every thread
+        self.before: list[tuple[bool, bool]] = []
+
 
 #: The mode of this thread; autograd's scopes set and restore it.
 eager_mode = _EagerMode()
+
+
+class EagerScope:
+    """A context manager that sets how eager calls of this thread run. One may serve many times, and many threads.
+
+    Args:
+        recording: whether calls are recorded; None leaves it as it is.
+        train: whether operators behave as in training; None leaves it as it is.
+    """
+
+    __slots__ = ("recording", "train")
+
+    def __init__(self, recording: bool | None = None, train: bool | None = None):
+        self.recording, self.train = recording, train
+
+    def __enter__(self) -> None:
+        eager_mode.before.append((eager_mode.recording, eager_mode.train))
+        if self.recording is not None:
+            eager_mode.recording = self.recording
+        if self.train is not None:
+            eager_mode.train = self.train
+
+    def __exit__(self, *_: object) -> None:
+        eager_mode.recording, eager_mode.train = eager_mode.before.pop()
 
 
 class NotImplementedForSymbol(MXNetError):

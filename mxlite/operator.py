@@ -8,6 +8,7 @@ it is traced into the program, runs on an accelerator and exports.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,9 +24,11 @@ from mxlite_compiler.op import PREDICT, Mode, Op, register_op
 from mxlite_compiler.params import dtype_name
 from mxlite_compiler.shapes import DTypes, Shapes, join_shapes, known
 
-from .base import MXNetError
+from .base import EagerScope, MXNetError, eager_mode
 from .context import Context, current_context
 from .ndarray import NDArray, zeros
+from .ndarray.dispatch import Program, run
+from .ndarray.tape import Arrays, Call, Cotangents, record
 
 
 class CustomOp:
@@ -146,18 +149,19 @@ class CustomParams:
                     hint=f"registered are: {', '.join(_REGISTRY) or 'none'}; use @mx.operator.register",
                 )
             )
-        make, self.jit = _REGISTRY[op_type]
+        self.make, self.jit = _REGISTRY[op_type]
         self.op_type, self.attrs = op_type, dict(attrs)
         with user_code(op_type, node, "__init__"):
-            self.prop = make(**attrs)
+            self.prop = self.make(**attrs)
         self.num_args = len(self.prop.list_arguments())
 
 
 @contextmanager
-def user_code(op_type: str, node: str, method: str) -> Iterator[None]:
-    """Let an exception of user code surface as itself, with a note that names the operator and the node."""
+def user_code(op_type: str, node: str, method: str, train: bool | None = None) -> Iterator[None]:
+    """Run user code, unrecorded. Its exceptions surface as themselves, with a note of the operator and the node."""
     try:
-        yield
+        with EagerScope(False, train):
+            yield
     except Exception as e:
         e.add_note(f"raised by {method} of the custom operator {op_type!r}" + (f", node {node!r}" if node else ""))
         raise
@@ -166,6 +170,11 @@ def user_code(op_type: str, node: str, method: str) -> Iterator[None]:
 def _handle(x: jax.Array) -> NDArray:
     # A value that is being traced has no device yet.
     return NDArray._wrap(x, current_context() if isinstance(x, jax.core.Tracer) else None)
+
+
+def _place(arrays: Sequence[jax.Array]) -> Context:
+    """The device that user code works on: that of the first input."""
+    return _handle(arrays[0]).context if arrays else current_context()
 
 
 class Custom(Op):
@@ -260,7 +269,8 @@ class Custom(Op):
     def _blank(self, p: Any, arrays: Sequence[Any], node: str) -> list[NDArray]:
         shapes = self.infer_shape(p, [x.shape for x in arrays], [None] * len(self.outputs(p)), node)[1]
         dtypes = self.infer_dtype(p, [x.dtype.name for x in arrays], [None] * len(self.outputs(p)), node)[1]
-        return [zeros(s, dtype=d or "float32") for s, d in zip(shapes, dtypes, strict=True)]
+        ctx = _place(arrays)
+        return [zeros(s, ctx, d or "float32") for s, d in zip(shapes, dtypes, strict=True)]
 
     def host_forward(
         self, node: Node, train: bool, inputs: Sequence[jax.Array], state: dict[Any, Any]
@@ -270,9 +280,9 @@ class Custom(Op):
         arrays = [_handle(x) for x in inputs]
         data, aux = arrays[: p.num_args], arrays[p.num_args :]
         out = self._blank(p, inputs, node.name)
-        run = self._instance(node, p, inputs, state)
-        with user_code(p.op_type, node.name, "forward"):
-            run.forward(train, ["write"] * len(out), data, out, aux)
+        op = self._instance(node, p, inputs, state)
+        with user_code(p.op_type, node.name, "forward", train):
+            op.forward(train, ["write"] * len(out), data, out, aux)
         return [o._data for o in out], [a._data for a in aux]
 
     def host_backward(
@@ -287,10 +297,10 @@ class Custom(Op):
         p = node.params
         arrays = [_handle(x) for x in inputs]
         data, aux = arrays[: p.num_args], arrays[p.num_args :]
-        grads = [zeros(x.shape, dtype=x.dtype) for x in data]
-        run = self._instance(node, p, inputs, state)
+        grads = [zeros(x.shape, _place(inputs), x.dtype) for x in data]
+        op = self._instance(node, p, inputs, state)
         with user_code(p.op_type, node.name, "backward"):
-            run.backward(
+            op.backward(
                 ["write"] * len(grads), [_handle(h) for h in heads], data, [_handle(o) for o in outputs], grads, aux
             )
         return [*(g._data for g in grads), *([None] * len(aux))]
@@ -353,7 +363,8 @@ def _schema(*data: Any, num_args: int = 1, op_type: str) -> Any:
     raise MXNetError("Custom runs through CustomOp.forward")
 
 
-CUSTOM = register_op(Custom())
+CUSTOM = Custom()
+register_op(CUSTOM)
 
 
 def custom(*inputs: NDArray, op_type: str | None = None, name: str | None = None, **kwargs: Any) -> Any:
@@ -387,16 +398,52 @@ def custom(*inputs: NDArray, op_type: str | None = None, name: str | None = None
             )
         )
     rest = iter(inputs)
-    arrays = [named[n] if n in named else next(rest, None) for n in names]
-    count = len(inputs) + len(named)
-    if count != len(names) or any(a is None for a in arrays):
-        raise MXNetError(
-            explain(f"takes {len(names)} inputs ({', '.join(names)}), got {count}", op="Custom", node=p.op_type)
-        )
+    found = [named[n] if n in named else next(rest, None) for n in names]
+    arrays = [a for a in found if a is not None]
+    if len(inputs) + len(named) != len(names) or len(arrays) != len(names):
+        problem = f"takes {len(names)} inputs ({', '.join(names)}), got {len(inputs) + len(named)}"
+        raise MXNetError(explain(problem, op="Custom", node=p.op_type))
+    ctx = arrays[0].context if arrays else current_context()
+    if p.jit:
+        return run(NDArray, _traced(p.make, p.op_type, tuple(p.attrs.items()), eager_mode.train), (), arrays, ctx)
     node = Node(None, name or p.op_type)
     node.params = p
-    outs, states = CUSTOM.host_forward(node, False, [a._data for a in arrays], {})  # type: ignore[union-attr]
-    for nd, state in zip(arrays[p.num_args :], states, strict=True):
-        nd._set(state)  # type: ignore[union-attr]
-    results = [_handle(o) for o in outs]
+    state: dict[Any, Any] = {}
+    values = [a._data for a in arrays]
+    outs, states = CUSTOM.host_forward(node, eager_mode.train, values, state)
+    for array, new in zip(arrays[p.num_args :], states, strict=True):
+        array._set(new)
+    results = [NDArray._wrap(o, ctx) for o in outs]
+    if eager_mode.recording:
+        record(_CUSTOM_CALL, (node, state), arrays, values, outs, results)
     return results[0] if len(results) == 1 else results
+
+
+@functools.lru_cache(maxsize=256)
+def _traced(
+    make: Callable[..., CustomOpProp], op_type: str, items: tuple[tuple[str, str], ...], train: bool
+) -> Program:
+    """The compiled form of an operator that was registered with ``jit=True``; registering it again makes another."""
+    attrs = dict(items)
+    return Program(CUSTOM, CustomParams(op_type, attrs, ""), train=train, attrs={"op_type": op_type, **attrs})
+
+
+class _CustomCall(Call):
+    """How a custom operator that runs Python is on the tape; the extras are its node and its state."""
+
+    __slots__ = ()
+    name = "Custom"
+    host = True
+
+    def host_backward(
+        self, extras: Any, inputs: Arrays, outs: Arrays, heads: Cotangents, train: bool
+    ) -> Sequence[jax.Array | None]:
+        given = [jnp.zeros_like(o) if h is None else h for h, o in zip(heads, outs, strict=True)]
+        return CUSTOM.host_backward(extras[0], given, inputs, outs, extras[1])
+
+    def operators(self, extras: Any) -> list[tuple[str, dict[str, Any]]]:
+        p = extras[0].params
+        return [("Custom", {"op_type": p.op_type, **p.attrs})]
+
+
+_CUSTOM_CALL = _CustomCall()

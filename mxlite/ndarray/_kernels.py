@@ -161,7 +161,7 @@ def write_flat(base: Shape, shape: Shape, axis: int) -> Writer:
 
     def run(array: jax.Array, value: Any, offset: Any) -> jax.Array:
         _count("write_flat")
-        part = jnp.reshape(_fit(value, shape, array.dtype), sizes)
+        part = jnp.reshape(fit(value, shape, array.dtype), sizes)
         if axis < 0:
             flat = lax.dynamic_update_slice(jnp.reshape(array, (-1,)), part, (offset,), allow_negative_indices=False)
             return jnp.reshape(flat, base)
@@ -208,7 +208,7 @@ def write_box(sizes: Shape, steps: Shape, shape: Shape) -> Writer:
 
     def run(base: jax.Array, value: Any, starts: Any) -> jax.Array:
         _count("write_box")
-        part = jnp.reshape(_fit(value, shape, base.dtype), sizes)
+        part = jnp.reshape(fit(value, shape, base.dtype), sizes)
         box, corner = _box(base, starts, sizes, steps)
         if all(s == 1 for s in steps):
             return lax.dynamic_update_slice(base, part, corner)
@@ -258,7 +258,7 @@ def scatter(spec: tuple[Any, ...], shape: Shape) -> Writer:
     def run(base: jax.Array, value: Any, *indices: Any) -> jax.Array:
         _count("scatter")
         # With equal indices the last value wins, as in a loop.
-        return base.at[_key(spec, indices)].set(_fit(value, shape, base.dtype), mode="drop")
+        return base.at[_key(spec, indices)].set(fit(value, shape, base.dtype), mode="drop")
 
     return Writer(run)
 
@@ -268,7 +268,7 @@ def _key(spec: tuple[Any, ...], indices: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(next(rest) if s == "i" else slice(*s) if isinstance(s, tuple) else s for s in spec)
 
 
-def _fit(value: Any, shape: Shape, dtype: np.dtype) -> jax.Array:
+def fit(value: Any, shape: Shape, dtype: np.dtype) -> jax.Array:
     """`value` in `dtype`, broadcast to `shape`; leading axes of size 1 that `shape` lacks are dropped."""
     value = jnp.asarray(value)
     extra = value.ndim - len(shape)

@@ -19,16 +19,18 @@ from ..base import MXNetError, eager_mode, explain, x64
 from ..context import Context, as_context
 from .checks import checks
 from .handle import Handle
+from .tape import Arrays, Call, Cotangents, check_targets, record
 
 H = TypeVar("H", bound=Handle)
 
 
-class Program:
+class Program(Call):
     """One operator under fixed parameters, compiled on its first call for a shape.
 
     Attributes:
         op: the operator.
         params: its typed parameters; the dynamic ones hold a placeholder.
+        attrs: those that are not dynamic, as the user wrote them.
         train: the mode it runs in.
         dynamic: parameters that every call passes as traced scalars.
         names: the inputs that it takes.
@@ -37,11 +39,21 @@ class Program:
         traces: how often `fn` has been traced.
     """
 
-    __slots__ = ("check", "dynamic", "fn", "mutates", "names", "op", "params", "traces", "train", "visible")
+    __slots__ = (
+        "attrs", "check", "dynamic", "fn", "mutates", "name", "names", "op", "params", "traces", "train", "visible",
+    )  # fmt: skip
 
-    def __init__(self, op: Op, params: Any, dynamic: tuple[str, ...], train: bool, ctx: Context | None):
-        self.op, self.params, self.dynamic, self.train = op, params, dynamic, train
-        self.visible = op.visible(params)
+    def __init__(
+        self,
+        op: Op,
+        params: Any,
+        dynamic: tuple[str, ...] = (),
+        train: bool = False,
+        ctx: Context | None = None,
+        attrs: Mapping[str, Any] | None = None,
+    ):
+        self.op, self.params, self.dynamic, self.train, self.attrs = op, params, dynamic, train, dict(attrs or {})
+        self.name, self.visible = op.name, op.visible(params)
         self.names = op.inputs(params)
         self.mutates = tuple(self.names.index(n) for n in op.mutates(params))
         self.traces = 0
@@ -54,20 +66,40 @@ class Program:
 
     def _run(self, key: Any, scalars: tuple[Any, ...], *arrays: jax.Array) -> Any:
         self.traces += 1
+        return self._call((key, scalars), arrays, self.train)
+
+    def _call(self, extras: Any, arrays: Arrays, train: bool) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+        key, scalars = extras
         p = self.params
         if scalars:
             p = dataclasses.replace(p, **dict(zip(self.dynamic, scalars, strict=True)))
-        return self.op.apply(p, *arrays, mode=Mode(self.train, key))
+        return self.op.apply(p, *arrays, mode=Mode(train, key))
+
+    # On the tape; the extras are the key and the scalars.
+
+    def apply(self, extras: Any, inputs: Arrays, train: bool) -> tuple[jax.Array, ...]:
+        # backward(train_mode=False) means moving statistics to MXNet, while a dropout mask stays the one it was.
+        return self._call(extras, inputs, self.train and (train or not self.op.aux))[0]
+
+    def pull(self, extras: Any, inputs: Arrays, wanted: Sequence[int], heads: Cotangents, train: bool) -> Cotangents:
+        if self.op.name in _CASTS:  # as in MXNet, also from and to integers
+            return [None if heads[0] is None else heads[0].astype(inputs[0].dtype)]
+        return super().pull(extras, inputs, wanted, heads, train)
+
+    def operators(self, extras: Any) -> list[tuple[str, dict[str, Any]]]:
+        return [(self.op.name, {**self.attrs, **dict(zip(self.dynamic, map(float, extras[1]), strict=True))})]
+
+
+_CASTS = frozenset({"Cast", "amp_cast"})
 
 
 @functools.lru_cache(maxsize=8192)
 def _program(
     op: Op, items: tuple[tuple[str, Any], ...], dynamic: tuple[str, ...], train: bool, ctx: Context | None
 ) -> Program:
-    attrs = dict(items)
-    # The real value comes with each call; parsing needs some legal one.
-    attrs.update(dict.fromkeys(dynamic, 0.5))
-    return Program(op, op.bind(attrs), dynamic, train, ctx)
+    # The real value of a dynamic one comes with each call; parsing needs some legal one.
+    params = op.bind({**dict(items), **dict.fromkeys(dynamic, 0.5)})
+    return Program(op, params, dynamic, train, ctx, dict(items))
 
 
 def program(op: Op, attrs: Mapping[str, Any], ctx: Context | None = None) -> tuple[Program, tuple[Any, ...]]:
@@ -158,6 +190,9 @@ def run(
     cls: type[H], prog: Program, scalars: tuple[Any, ...], arrays: Sequence[Handle], ctx: Context, out: Any = None
 ) -> Any:
     """Call a program on arrays and wrap, or write, what comes out."""
+    recording = eager_mode.recording
+    if recording and out is not None:
+        check_targets(out if isinstance(out, list | tuple) else (out,), arrays)
     key = _rng.draw_key(ctx) if prog.op.random else None
     inputs = [a._data for a in arrays]
     try:
@@ -168,11 +203,16 @@ def run(
         checks.add(prog.check(inputs, outs), lambda: MXNetError(explain(str(prog.op._check.__doc__), op=prog.op.name)))
     for i, value in zip(prog.mutates, written, strict=True):
         arrays[i]._set(value)
-    if out is None:
-        if prog.visible == 1:
-            return cls._wrap(outs[0], ctx)
-        return [cls._wrap(x, ctx) for x in outs[: prog.visible]]
-    return _write(prog, outs[: prog.visible], out, ctx)
+    if out is not None:
+        results = _write(prog, outs[: prog.visible], out, ctx)
+    elif prog.visible == 1:
+        results = cls._wrap(outs[0], ctx)
+    else:
+        results = [cls._wrap(x, ctx) for x in outs[: prog.visible]]
+    if recording:
+        shown = results if isinstance(results, list | tuple) else (results,)
+        record(prog, (key, scalars), arrays, inputs, outs, shown)
+    return results
 
 
 def _write(prog: Program, results: Sequence[jax.Array], out: Any, ctx: Context) -> Any:

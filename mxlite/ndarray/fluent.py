@@ -61,7 +61,7 @@ def _expand_dims(self: NDArray, axis: int, inplace: bool = False) -> NDArray:
     if not -self.ndim - 1 <= axis <= self.ndim:
         raise MXNetError(explain(f"axis {axis} is not in [-{self.ndim + 1}, {self.ndim}]", op="expand_dims"))
     at = axis if axis >= 0 else axis + self.ndim + 1
-    return self._part(0, (*self.shape[:at], 1, *self.shape[at:]))
+    return self._reshaped((*self.shape[:at], 1, *self.shape[at:]))
 
 
 def _flatten(self: NDArray, inplace: bool = False) -> NDArray:
@@ -72,7 +72,7 @@ def _flatten(self: NDArray, inplace: bool = False) -> NDArray:
 def _squeeze(self: NDArray, axis: Any = None, inplace: bool = False) -> NDArray:
     """Without the axes of size 1, or those of them in `axis`; with ``inplace=True`` a view on the same memory."""
     done = invoke("squeeze", (self,), {} if axis is None else {"axis": axis})
-    return self._part(0, done.shape) if inplace else done
+    return self._reshaped(done.shape) if inplace else done
 
 
 def _split_v2(self: NDArray, indices_or_sections: Any, axis: int = 0, squeeze_axis: bool = False) -> Any:

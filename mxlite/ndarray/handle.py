@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import jax
 import numpy as np
@@ -14,6 +14,9 @@ from ..context import Context, context_of
 from . import _kernels
 from .cell import Cell
 from .checks import checks
+
+if TYPE_CHECKING:
+    from .tape import Source
 
 _new = object.__new__
 
@@ -47,17 +50,19 @@ class Handle:
     Two handles may show one cell: then a write through one is seen through the other.
     """
 
-    __slots__ = ("__weakref__", "_cell", "_view")
+    __slots__ = ("__weakref__", "_cell", "_entry", "_view")
 
     _cell: Cell
     _view: View | None
+    #: Where this array comes from on the tape: the node and which of its outputs; None for what was not recorded.
+    _entry: tuple[Source, int] | None
 
     @classmethod
     def _wrap(cls, array: jax.Array, ctx: Context | None = None) -> Self:
         """A new array with a cell of its own around `array`, which nobody may donate while the cell lives."""
         self = _new(cls)
         self._cell = Cell(array, context_of(min(array.devices(), key=lambda d: d.id)) if ctx is None else ctx)
-        self._view = None
+        self._view = self._entry = None
         return self
 
     @classmethod
@@ -65,7 +70,7 @@ class Handle:
         """A handle on an existing cell."""
         self = _new(cls)
         self._cell = cell
-        self._view = view
+        self._view, self._entry = view, None
         return self
 
     def _part(self, offset: int, shape: tuple[int, ...]) -> Self:

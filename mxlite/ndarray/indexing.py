@@ -14,11 +14,13 @@ from typing import Any, NamedTuple, Self
 import jax
 import numpy as np
 
-from ..base import MXNetError, explain, integer_types
+from ..base import EagerScope, MXNetError, eager_mode, explain, integer_types
 from . import _kernels
 from ._convert import from_python, scalar
 from .checks import checks
 from .handle import Handle
+from .moves import record_box, record_copy, record_gather
+from .tape import is_active, refuse_partial, refuse_write
 
 
 class Box(NamedTuple):
@@ -52,6 +54,8 @@ class Indexing(Handle):
     __slots__ = ()
 
     def __getitem__(self, key: Any) -> Self:
+        if eager_mode.recording and is_active(self):
+            return self._recorded_item(key)
         shape = self.shape
         if type(key) is int and shape:
             return self._part(*_row(key, shape))
@@ -77,7 +81,35 @@ class Indexing(Handle):
         picked = self._cell.read(read, starts) if self._view is None else read(self._data, starts)
         return self._wrap(picked, self._cell.ctx)
 
+    def _recorded_item(self, key: Any) -> Self:
+        with _UNRECORDED:
+            result = self[key]
+        items, shape = expand(key, self.shape), self.shape
+        if is_advanced(items):
+            record_gather(self, result, *advanced(items, shape))
+        else:
+            box = basic(items, shape)
+            record_box(self, result, positions(box.starts, math.prod(shape)), box.sizes, box.steps)
+        return result
+
+    def _recorded_assign(self, key: Any, value: Any) -> None:
+        """``self[key] = value`` for a recorded value, which becomes this array's origin: so it must cover all of it."""
+        shape = self.shape
+        items = expand(key, shape)
+        if is_advanced(items) or basic(items, shape) != Box((0,) * len(shape), shape, (1,) * len(shape), shape):
+            refuse_partial()
+        if value._cell.ctx != self._cell.ctx:
+            value = value.copyto(self._cell.ctx)
+        with _UNRECORDED:
+            self[key] = value
+        record_copy(value, self)
+
     def __setitem__(self, key: Any, value: Any) -> None:
+        if eager_mode.recording:
+            refuse_write(self)
+            if isinstance(value, Handle) and is_active(value):
+                self._recorded_assign(key, value)
+                return
         shape = self.shape
         if type(key) is slice and key.start is None and key.stop is None and key.step is None:
             self._assign(value)
@@ -158,6 +190,7 @@ def positions(starts: tuple[int, ...], size: int) -> np.ndarray:
 
 
 _ALL = slice(None)
+_UNRECORDED = EagerScope(recording=False)
 
 
 def _row(i: int, shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:

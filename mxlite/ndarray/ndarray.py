@@ -4,23 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import jax
 import numpy as np
 
 from mxlite_compiler.op import Op
 
-from ..base import MXNetError, as_dtype, explain
+from ..base import MXNetError, as_dtype, eager_mode, explain
 from ..context import Context, as_context
 from ..serialize.array_bytes import Stored, read_array, write_array
-from . import _kernels, dispatch
+from . import _kernels, dispatch, gradient
 from ._reshape import target_shape
 from .arithmetic import Arithmetic
 from .cell import flush_deferred
 from .checks import checks
 from .indexing import Indexing
+from .moves import record_copy, record_move, record_reshape
 from .printing import text
+from .tape import Leaf
 
 if TYPE_CHECKING:
     from ._methods import Methods  # the methods that fluent.py adds, as `make stubs` writes them
@@ -40,9 +42,9 @@ class NDArray(Arithmetic, Indexing, Methods):
 
     def __init__(self, handle: jax.Array | None = None):
         """Wrap a JAX array. Without one the array has no content: a form that only unpickling uses."""
+        self._view = self._entry = None
         if handle is not None:
-            made = self._wrap(_kernels.copy(handle))
-            self._cell, self._view = made._cell, None
+            self._cell = self._wrap(_kernels.copy(handle))._cell
 
     # Reading.
 
@@ -107,7 +109,10 @@ class NDArray(Arithmetic, Indexing, Methods):
 
     def copy(self) -> Self:
         """A copy on the same device, which shares nothing."""
-        return self._wrap(_kernels.copy(self._data), self._cell.ctx)
+        made = self._wrap(_kernels.copy(self._data), self._cell.ctx)
+        if eager_mode.recording:
+            record_copy(self, made)
+        return made
 
     def __copy__(self) -> Self:
         return self.copy()
@@ -125,7 +130,10 @@ class NDArray(Arithmetic, Indexing, Methods):
         Raises MXNetError when the shapes differ, TypeError when `other` is something else.
         """
         if isinstance(other, Context):
-            return self._wrap(_moved(self._data, self._cell.ctx, other), other)
+            made = self._wrap(_moved(self._data, self._cell.ctx, other), other)
+            if eager_mode.recording:
+                record_move(self, made)
+            return made
         if not isinstance(other, NDArray):
             raise TypeError(f"copyto takes an NDArray or a Context, got {type(other).__name__}")
         if other._cell is not self._cell or other._view is not self._view:
@@ -145,7 +153,10 @@ class NDArray(Arithmetic, Indexing, Methods):
         wanted = as_dtype(dtype, "astype")
         if not copy and wanted == self._cell.dtype:
             return self
-        return self._wrap(_kernels.cast(wanted)(self._data), self._cell.ctx)
+        made = self._wrap(_kernels.cast(wanted)(self._data), self._cell.ctx)
+        if eager_mode.recording:
+            record_copy(self, made)
+        return made
 
     def detach(self) -> Self:
         """A handle on the same memory that is no part of a recorded computation."""
@@ -161,6 +172,65 @@ class NDArray(Arithmetic, Indexing, Methods):
         """This very array."""
         return self
 
+    # Differentiation.
+
+    def attach_grad(self, grad_req: str = "write", stype: str | None = None) -> None:
+        """Make this array a variable: `grad` becomes an array of zeros that backward writes the gradient into.
+
+        An array that was recorded is cut off from what it was computed from.
+
+        Args:
+            grad_req: "write" replaces the gradient, "add" adds to it, "null" computes none.
+            stype: the storage of `grad`: None or "default".
+
+        Raises KeyError for another grad_req, as MXNet does, MXNetError for a storage that is not dense.
+        """
+        if stype not in (None, "default"):
+            raise MXNetError(explain(f"storage type {stype!r} is not in mxlite; arrays are dense", op="attach_grad"))
+        dtype, ctx = self._cell.dtype, self._cell.ctx
+        self._mark(self._wrap(_kernels.fill(self.shape, dtype.type(0), dtype, ctx.jax_device), ctx), grad_req)
+
+    def _mark(self, grad: NDArray, grad_req: str) -> None:
+        """Make this array a variable whose gradient goes to `grad`, an array of the same shape and dtype."""
+        if grad_req not in ("write", "add", "null"):
+            raise KeyError(f"grad_req must be 'write', 'add' or 'null', got {grad_req!r}")
+        self._entry = Leaf(grad, grad_req), 0
+
+    @property
+    def _leaf(self) -> Leaf | None:
+        source = self._entry[0] if self._entry is not None else None
+        return source if isinstance(source, Leaf) and source.req is not None else None
+
+    @property
+    def grad(self) -> Self | None:
+        """The gradient of the last backward; None for an array without `attach_grad`."""
+        leaf = self._leaf
+        return None if leaf is None else cast(Any, leaf.grad)
+
+    @property
+    def _fresh_grad(self) -> bool:
+        """Whether backward has written `grad` since this was set to False; a Trainer asks."""
+        leaf = self._leaf
+        return leaf is not None and leaf.fresh
+
+    @_fresh_grad.setter
+    def _fresh_grad(self, state: bool) -> None:
+        leaf = self._leaf
+        if leaf is not None:
+            leaf.fresh = bool(state)
+
+    def backward(self, out_grad: NDArray | None = None, retain_graph: bool = False, train_mode: bool = True) -> None:
+        """Write the gradients of this recorded array into the `grad` of the variables it depends on.
+
+        Args:
+            out_grad: its own gradient, of its shape; ones by default. Loss operators ignore it.
+            retain_graph: keep the recorded computation, for another backward.
+            train_mode: differentiate for training (default) or for prediction.
+
+        Raises MXNetError for an array that was not recorded, or whose computation an earlier backward has freed.
+        """
+        gradient.backward([self], [out_grad], retain_graph, train_mode)
+
     # Shapes.
 
     def reshape(self, *shape: Any, reverse: bool = False, **kwargs: Any) -> Self:
@@ -175,7 +245,14 @@ class NDArray(Arithmetic, Indexing, Methods):
             MXNetError: the codes do not fit, or ask for more elements than there are.
             ValueError: they ask for fewer.
         """
-        return self._part(0, target_shape(self.shape, shape, reverse, kwargs))
+        return self._reshaped(target_shape(self.shape, shape, reverse, kwargs))
+
+    def _reshaped(self, shape: tuple[int, ...]) -> Self:
+        """The same memory in another shape of the same size."""
+        view = self._part(0, shape)
+        if eager_mode.recording:
+            record_reshape(self, view)
+        return view
 
     @property
     def T(self) -> Self:
@@ -194,7 +271,7 @@ class NDArray(Arithmetic, Indexing, Methods):
         if not isinstance(handle, bytes | bytearray):
             raise MXNetError("a pickled NDArray must hold its bytes under 'handle'")
         made = from_stored(read_array(handle, "a pickled NDArray"))
-        self._cell, self._view = made._cell, None
+        self._cell, self._view, self._entry = made._cell, None, None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (None,), self.__getstate__()

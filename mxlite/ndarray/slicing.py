@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`slice_axis` and `slice` of arrays with traced positions: scripts call them in loops, with another place each time.
 
-Where the operator would raise, or a call is recorded, the operator itself is called.
+Where the operator would raise, the operator itself is called.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from mxlite_compiler.op import get_op
 from ..base import eager_mode, integer_types
 from . import _kernels
 from .indexing import positions
+from .moves import record_box
 from .ndarray import NDArray
 from .register import function
 
@@ -33,13 +34,16 @@ def _bounds(begin: Any, end: Any, step: Any, n: int) -> range | None:
 def _read(data: NDArray, spans: Sequence[range | None]) -> NDArray | None:
     """The box of these places, or None when an axis has none that are plain."""
     found = [s for s in spans if s is not None]
-    if len(found) != len(spans) or eager_mode.recording:
+    if len(found) != len(spans):
         return None
     sizes = tuple(map(len, found))
     steps = tuple(s.step if len(s) > 1 else 1 for s in found)
     read = _kernels.read_box(sizes, steps, sizes)
     starts = positions(tuple(s.start for s in found), math.prod(data.shape))
-    return NDArray._wrap(read(data._data, starts), data.context)
+    result = NDArray._wrap(read(data._data, starts), data.context)
+    if eager_mode.recording:
+        record_box(data, result, starts, sizes, steps)
+    return result
 
 
 def _slice_axis(data: NDArray, axis: Any = None, begin: Any = None, end: Any = None) -> NDArray | None:
