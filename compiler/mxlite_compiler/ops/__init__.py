@@ -12,7 +12,9 @@ from . import dot as dot
 from . import elemwise as elemwise
 from . import extend as extend
 from . import factor as factor
+from . import fft as fft
 from . import finite as finite
+from . import hawkes as hawkes
 from . import index as index
 from . import joining as joining
 from . import linalg as linalg
@@ -33,6 +35,7 @@ from . import sequence as sequence
 from . import slicing as slicing
 from . import sorting as sorting
 from . import sparse as sparse
+from . import transformer as transformer
 from . import transpose as transpose
 from . import triangles as triangles
 from . import upsample as upsample

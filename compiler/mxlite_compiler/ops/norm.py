@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import partial, wraps
 from typing import Annotated, Any
 
 import jax
@@ -251,7 +251,15 @@ def sync_batch_norm(
     )
 
 
-for _op in (batch_norm, batch_norm_v1, sync_batch_norm):
+@op("_contrib_BatchNormWithReLU", **_BATCH_NORM)
+@wraps(batch_norm.kernel, assigned=("__annotations__",))
+def batch_norm_with_relu(**call):
+    """`BatchNorm`, then `relu`. The parameters are those of `BatchNorm`."""
+    (out, *statistics), written = batch_norm.kernel(**call)
+    return (jax.nn.relu(out), *statistics), written
+
+
+for _op in (batch_norm, batch_norm_v1, sync_batch_norm, batch_norm_with_relu):
     _op.infer(_channel_rule)
     _op.infer_dtypes(_channel_dtypes)
 
