@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 
@@ -25,16 +23,10 @@ from tests.ops.golden import Case, assert_close, cases_of_registered, of_operato
 #: Operator -> why it takes another way to its tests.
 ELSEWHERE: dict[str, str] = {}
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 CASES = [c for c in cases_of_registered(exclude=NOT_RUN) if c.op not in ELSEWHERE]
 OPERATORS = sorted({c.op for c in CASES})
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick_compile() -> Iterator[None]:
-    """Programs that run once or twice need no optimising."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def function(front: Any, case: Case) -> Any:

@@ -32,6 +32,12 @@ def activation(data, *, act_type: Literal["relu", "sigmoid", "softrelu", "softsi
         data: an array of any shape.
         act_type: ``relu`` max(x, 0); ``sigmoid`` 1 / (1 + exp(-x)); ``tanh``; ``softrelu`` log(1 + exp(x));
             ``softsign`` x / (1 + abs(x)).
+
+    Example:
+        >>> x = mx.nd.array([-1, 0, 2])
+        >>> mx.nd.Activation(x, act_type="relu")
+        [0. 0. 2.]
+        <NDArray 3 @cpu(0)>
     """
     return _ACTIVATIONS[act_type](data)
 
@@ -63,6 +69,12 @@ def leaky_relu(
         slope: the slope of ``leaky``, the scale of ``elu``.
         lower_bound: the least slope of ``rrelu``.
         upper_bound: the largest slope of ``rrelu``.
+
+    Example:
+        >>> x = mx.nd.array([-2, 0, 2])
+        >>> mx.nd.LeakyReLU(x, act_type="leaky", slope=0.1)
+        [-0.2  0.   2. ]
+        <NDArray 3 @cpu(0)>
     """
     x = data
     if act_type == "gelu":
@@ -167,6 +179,12 @@ def softmax(
         temperature: divides the data; None is 1.
         dtype: the dtype of the output; None keeps data's.
         use_length: whether there is a `length` input.
+
+    Example:
+        >>> mx.nd.softmax(mx.nd.array([[1, 1], [0, 2]]))
+        [[0.5        0.5       ]
+         [0.11920291 0.880797  ]]
+        <NDArray 2x2 @cpu(0)>
     """
     return _softmax(data, length, axis, temperature, dtype)
 
@@ -180,7 +198,14 @@ def log_softmax(
     dtype: FloatName | None = None,
     use_length: bool | None = False,
 ):
-    """The logarithm of `softmax`, computed without overflow. The parameters are those of `softmax`."""
+    """The logarithm of `softmax`, computed without overflow. The parameters are those of `softmax`.
+
+    Example:
+        >>> mx.nd.log_softmax(mx.nd.array([[1, 1], [0, 2]]))
+        [[-0.6931472  -0.6931472 ]
+         [-2.126928   -0.12692805]]
+        <NDArray 2x2 @cpu(0)>
+    """
     return _softmax(data, None, axis, temperature, dtype, jax.nn.log_softmax)
 
 
@@ -193,7 +218,14 @@ def softmin(
     dtype: FloatName | None = None,
     use_length: bool | None = False,
 ):
-    """`softmax` of the negated data: small values come out large. The parameters are those of `softmax`."""
+    """`softmax` of the negated data: small values come out large. The parameters are those of `softmax`.
+
+    Example:
+        >>> mx.nd.softmin(mx.nd.array([[1, 1], [0, 2]]))
+        [[0.5        0.5       ]
+         [0.880797   0.11920292]]
+        <NDArray 2x2 @cpu(0)>
+    """
     return _softmax(-data, None, axis, temperature, dtype)
 
 
@@ -209,6 +241,12 @@ def softmax_activation(data, *, mode: Literal["channel", "instance"] = "instance
     Args:
         data: (batch, ...) or (batch, channel, ...).
         mode: what is normalised to sum 1.
+
+    Example:
+        >>> mx.nd.SoftmaxActivation(mx.nd.array([[1, 1], [0, 2]]))
+        [[0.5        0.5       ]
+         [0.11920292 0.880797  ]]
+        <NDArray 2x2 @cpu(0)>
     """
     return jax.nn.softmax(data, axis=1 if mode == "channel" else -1)
 

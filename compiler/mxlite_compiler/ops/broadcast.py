@@ -16,11 +16,34 @@ from jax import lax
 
 from ..op import Op, register_op
 from ..shapes import DTypes, Shapes, broadcast, join_shapes
+from ._examples import example, table
 from ._numeric import convert, is_float, scalar_like, unbroadcast
 
 Function = Callable[[Any, Any], jax.Array]
 #: (x, y, out) -> the derivatives by x and by y.
 Derivative = Callable[[Any, Any, jax.Array], tuple[Any, Any]]
+
+#: What the documentation shows: function | x | f(x, 2) as MXNet prints it | f(2, x).
+EXAMPLES = table("""
+add           | [7, -7, 2] | [ 9. -5.  4.]        | [ 9. -5.  4.]
+sub           | [7, -7, 2] | [ 5. -9.  0.]        | [-5.  9.  0.]
+mul           | [7, -7, 2] | [ 14. -14.   4.]     | [ 14. -14.   4.]
+div           | [7, -7, 2] | [ 3.5 -3.5  1. ]     | [ 0.2857143 -0.2857143  1.       ]
+mod           | [7, -7, 2] | [1. 1. 0.]           | [ 2. -5.  0.]
+power         | [3, 4, -2] | [ 9. 16.  4.]        | [ 8.   16.    0.25]
+hypot         | [7, -7, 2] | [7.28011  7.28011  2.828427] | [7.28011  7.28011  2.828427]
+maximum       | [7, -7, 2] | [7. 2. 2.]           | [7. 2. 2.]
+minimum       | [7, -7, 2] | [ 2. -7.  2.]        | [ 2. -7.  2.]
+equal         | [7, -7, 2] | [0. 0. 1.]           | [0. 0. 1.]
+not_equal     | [7, -7, 2] | [1. 1. 0.]           | [1. 1. 0.]
+greater       | [7, -7, 2] | [1. 0. 0.]           | [0. 1. 0.]
+greater_equal | [7, -7, 2] | [1. 0. 1.]           | [0. 1. 1.]
+lesser        | [7, -7, 2] | [0. 1. 0.]           | [1. 0. 0.]
+lesser_equal  | [7, -7, 2] | [0. 1. 1.]           | [1. 0. 1.]
+logical_and   | [7, 0, 2]  | [1. 0. 1.]           | [1. 0. 1.]
+logical_or    | [7, 0, 2]  | [1. 1. 1.]           | [1. 1. 1.]
+logical_xor   | [7, 0, 2]  | [0. 1. 0.]           | [0. 1. 0.]
+""")
 
 _DOC = """{doc}
 
@@ -28,7 +51,7 @@ Args:
 {args}
 Returns:
     An array with the {shape} and the dtype of the arguments.
-"""
+{example}"""
 _ARRAYS = "    lhs: first array, any shape.\n    rhs: second array, same dtype, {}.\n"
 _SCALAR = """    data: array of any shape.
     scalar: the number. An integer array first cuts it to its own dtype.
@@ -37,25 +60,28 @@ _SCALAR = """    data: array of any shape.
 
 
 def binary(
-    f: Function, doc: str, *, same: Sequence[str] = (), wide: Sequence[str] = (), scalar: Sequence[str] = (),
+    f: Function, doc: str, *, wide: Sequence[str], same: Sequence[str] = (), scalar: Sequence[str] = (),
     rscalar: Sequence[str] = (), df: Derivative | None = None, dynamic: bool = True,
 ) -> None:  # fmt: skip
     """Register ``f(x, y)`` under the names (canonical one first) of its four forms.
 
     Args:
         same: names for two arrays of one shape.
-        wide: names for two arrays that broadcast.
+        wide: names for two arrays that broadcast; the first one, without its prefix, is the row of `EXAMPLES`.
         scalar: names for ``f(array, number)``.
         rscalar: names for ``f(number, array)``.
         df: the derivatives where they are not JAX's own.
         dynamic: whether eager calls pass the number as a traced value.
     """
-    for names, shapes, other, shape in (
-        (same, "*s, *s -> *s", "same shape", "shape"),
-        (wide, None, "a shape that broadcasts with it", "broadcast shape"),
+    values, printed, reversed_ = EXAMPLES[wide[0].removeprefix("broadcast_")]
+    for names, shapes, other, shape, y in (
+        (same, "*s, *s -> *s", "same shape", "shape", [2, 2, 2]),
+        (wide, None, "a shape that broadcasts with it", "broadcast shape", [2]),
     ):
         if names:
-            new = _register(names, _of_arrays(f), _DOC.format(doc=doc, args=_ARRAYS.format(other), shape=shape), shapes)
+            shown = example(f"mx.nd.{_path(names[0])}(mx.nd.array({values}), mx.nd.array({y}))", printed)
+            text = _DOC.format(doc=doc, args=_ARRAYS.format(other), shape=shape, example=shown)
+            new = _register(names, _of_arrays(f), text, shapes)
             if shapes is None:
                 new.infer(_infer_broadcast)
             if df is not None:
@@ -63,7 +89,9 @@ def binary(
     for names, reverse in ((scalar, False), (rscalar, True)):
         if names:
             text = doc.replace("lhs", "scalar" if reverse else "data").replace("rhs", "data" if reverse else "scalar")
-            text = _DOC.format(doc=text, args=_SCALAR, shape="shape")
+            call = f"mx.nd.{_path(names[0])}(mx.nd.array({values}), scalar=2)"
+            shown = example(call, reversed_ if reverse else printed)
+            text = _DOC.format(doc=text, args=_SCALAR, shape="shape", example=shown)
             new = _register(names, _of_scalar(f, reverse), text, "*s -> *s", dynamic=("scalar",) if dynamic else ())
             new.infer_dtypes(_scalar_dtypes)
             if df is not None:
@@ -76,6 +104,11 @@ def _register(
     kernel.__name__ = kernel.__qualname__ = names[0]
     kernel.__doc__ = doc
     return register_op(Op(names[0], kernel, shapes=shapes, alias=names[1:], dynamic=dynamic))
+
+
+def _path(name: str) -> str:
+    """Where `mx.nd` has the operator."""
+    return f"_internal.{name}" if name.startswith("_") else name
 
 
 def _of_arrays(f: Function) -> Callable[..., Any]:

@@ -16,7 +16,13 @@ from ._numeric import convert
 
 @op("_contrib_div_sqrt_dim", "*s k -> *s k")
 def div_sqrt_dim(data):
-    """`data` (..., k) divided by the root of k."""
+    """`data` (..., k) divided by the root of k.
+
+    Example:
+        >>> mx.nd.contrib.div_sqrt_dim(mx.nd.array([[2, 4, 6, 8]]))
+        [[1. 2. 3. 4.]]
+        <NDArray 1x4 @cpu(0)>
+    """
     return data / math.sqrt(data.shape[-1])
 
 

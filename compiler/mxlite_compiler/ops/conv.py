@@ -144,6 +144,13 @@ def convolution(
         cudnn_tune: see `workspace`.
         cudnn_off: see `workspace`.
         layout: of data and output; NCW, NCHW or NCDHW by default.
+
+    Example:
+        >>> x, w = mx.nd.ones((1, 1, 3, 3)), mx.nd.ones((1, 1, 2, 2))
+        >>> mx.nd.Convolution(x, w, no_bias=True, kernel=(2, 2), num_filter=1)
+        [[[[4. 4.]
+           [4. 4.]]]]
+        <NDArray 1x1x2x2 @cpu(0)>
     """
     w = window(kernel, stride, dilate, pad, layout)
     y = _convolve(data, weight, w, 1) if num_group == 1 else _grouped(data, weight, w, num_group)
@@ -261,6 +268,14 @@ def deconvolution(
         cudnn_tune: see `workspace`.
         cudnn_off: see `workspace`.
         layout: of data and output; NCW, NCHW or NCDHW by default.
+
+    Example:
+        >>> x, w = mx.nd.ones((1, 1, 2, 2)), mx.nd.ones((1, 1, 2, 2))
+        >>> mx.nd.Deconvolution(x, w, kernel=(2, 2), num_filter=1)
+        [[[[1. 2. 1.]
+           [2. 4. 2.]
+           [1. 2. 1.]]]]
+        <NDArray 1x1x3x3 @cpu(0)>
     """
     w = window(kernel, stride, dilate, pad, layout)
     pads = _deconv_pads(w, adj, _target(target_shape), tuple(data.shape[a] for a in w.spatial))

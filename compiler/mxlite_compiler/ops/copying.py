@@ -16,31 +16,61 @@ from ._numeric import convert, is_float, scalar_like
 
 @op("_copy", "*s -> *s", alias=("identity",))
 def copy(data):
-    """`data` itself."""
+    """`data` itself.
+
+    Example:
+        >>> mx.nd.identity(mx.nd.array([1, 2]))
+        [1. 2.]
+        <NDArray 2 @cpu(0)>
+    """
     return data
 
 
 @op("_copyto", "*s -> *s")
 def copyto(data):
-    """`data` itself, on the device and in the array that ``out`` names."""
+    """`data` itself, on the device and in the array that ``out`` names.
+
+    Example:
+        >>> mx.nd._internal._copyto(mx.nd.array([1, 2]), out=mx.nd.zeros(2))
+        [1. 2.]
+        <NDArray 2 @cpu(0)>
+    """
     return data
 
 
 @op("BlockGrad", "*s -> *s", alias=("stop_gradient",), loss=True)
 def block_grad(data):
-    """`data`, through which no gradient flows back."""
+    """`data`, through which no gradient flows back.
+
+    Example:
+        >>> mx.nd.BlockGrad(mx.nd.array([1, 2]))
+        [1. 2.]
+        <NDArray 2 @cpu(0)>
+    """
     return jax.lax.stop_gradient(data)
 
 
 @op("Cast", "*s -> *s", dtypes="a -> {dtype}", alias=("cast",))
 def cast(data, *, dtype: DType):
-    """`data` as `dtype`: floats are truncated to integers, what does not fit wraps as in C on x86."""
+    """`data` as `dtype`: floats are truncated to integers, what does not fit wraps as in C on x86.
+
+    Example:
+        >>> mx.nd.cast(mx.nd.array([-1.5, 0.9, 2.1]), dtype="int32")
+        [-1  0  2]
+        <NDArray 3 @cpu(0)>
+    """
     return convert(data, dtype)
 
 
 @op("add_n", lambda p: ", ".join(["*s"] * p.num_args) + " -> *s", alias=("ElementWiseSum",))
 def add_n(*args, num_args: int):
-    """The sum of `num_args` arrays of one shape."""
+    """The sum of `num_args` arrays of one shape.
+
+    Example:
+        >>> mx.nd.add_n(mx.nd.array([1, 2]), mx.nd.array([3, 4]), mx.nd.array([5, 6]))
+        [ 9. 12.]
+        <NDArray 2 @cpu(0)>
+    """
     total = args[0]
     for x in args[1:]:
         total = total + x
@@ -49,7 +79,13 @@ def add_n(*args, num_args: int):
 
 @op("_grad_add", "*s, *s -> *s")
 def grad_add(lhs, rhs):
-    """``lhs + rhs``: how MXNet adds up gradients."""
+    """``lhs + rhs``: how MXNet adds up gradients.
+
+    Example:
+        >>> mx.nd._internal._grad_add(mx.nd.array([1, 2]), mx.nd.array([3, 4]))
+        [4. 6.]
+        <NDArray 2 @cpu(0)>
+    """
     return lhs + rhs
 
 
@@ -61,7 +97,13 @@ def identity_like_rhs(lhs, rhs):
 
 @op("clip", "*s -> *s", dynamic=("a_min", "a_max"))
 def clip(data, *, a_min: float, a_max: float):
-    """`data` limited to [`a_min`, `a_max`]; nan stays. The gradient passes inside and on both limits."""
+    """`data` limited to [`a_min`, `a_max`]; nan stays. The gradient passes inside and on both limits.
+
+    Example:
+        >>> mx.nd.clip(mx.nd.array([-3, 0.5, 7]), a_min=-1, a_max=2)
+        [-1.   0.5  2. ]
+        <NDArray 3 @cpu(0)>
+    """
     low, high = scalar_like(a_min, data), scalar_like(a_max, data)
     if not is_float(data):
         # A limit that the dtype cannot hold limits nothing: MXNet compares in C, which promotes.
@@ -86,7 +128,13 @@ def _(p, g, data, out):
 
 @op("hard_sigmoid", "*s -> *s")
 def hard_sigmoid(data, *, alpha: float = 0.2, beta: float = 0.5):
-    """``alpha * data + beta`` limited to [0, 1]; the derivative is 0 on the limits."""
+    """``alpha * data + beta`` limited to [0, 1]; the derivative is 0 on the limits.
+
+    Example:
+        >>> mx.nd.hard_sigmoid(mx.nd.array([-4, 0, 1, 4]))
+        [0.  0.5 0.7 1. ]
+        <NDArray 4 @cpu(0)>
+    """
     return jnp.clip(alpha * data + beta, 0, 1).astype(data.dtype)
 
 
@@ -97,7 +145,13 @@ def _(p, g, data, out):
 
 @op("smooth_l1", "*s -> *s")
 def smooth_l1(data, *, scalar: float = 1.0):
-    """``0.5 * (scalar * data)**2`` where ``abs(data) < 1 / scalar**2``, else ``abs(data) - 0.5 / scalar**2``."""
+    """``0.5 * (scalar * data)**2`` where ``abs(data) < 1 / scalar**2``, else ``abs(data) - 0.5 / scalar**2``.
+
+    Example:
+        >>> mx.nd.smooth_l1(mx.nd.array([-3, 0.5, 1, 2]), scalar=1)
+        [2.5   0.125 0.5   1.5  ]
+        <NDArray 4 @cpu(0)>
+    """
     square = scalar * scalar
     x = data if is_float(data) else data.astype(jnp.float32)
     out = jnp.where(jnp.abs(x) > 1 / square, jnp.abs(x) - 0.5 / square, 0.5 * square * x * x)

@@ -31,19 +31,40 @@ def infer_shape_parameter(new: Op) -> None:
 
 @op("_zeros", dtypes="-> {dtype}")
 def zeros(*, shape: Shape = (), ctx: str = "", dtype: DType = "float32"):
-    """Zeros of a given shape. In a graph a size of 0 is unknown and found by shape inference."""
+    """Zeros of a given shape. In a graph a size of 0 is unknown and found by shape inference.
+
+    Example:
+        >>> mx.nd._internal._zeros(shape=(2, 2))
+        [[0. 0.]
+         [0. 0.]]
+        <NDArray 2x2 @cpu(0)>
+    """
     return jnp.zeros(whole("_zeros", shape), dtype)
 
 
 @op("_ones", dtypes="-> {dtype}")
 def ones(*, shape: Shape = (), ctx: str = "", dtype: DType = "float32"):
-    """Ones of a given shape. In a graph a size of 0 is unknown and found by shape inference."""
+    """Ones of a given shape. In a graph a size of 0 is unknown and found by shape inference.
+
+    Example:
+        >>> mx.nd._internal._ones(shape=(2, 2))
+        [[1. 1.]
+         [1. 1.]]
+        <NDArray 2x2 @cpu(0)>
+    """
     return jnp.ones(whole("_ones", shape), dtype)
 
 
 @op("_full", dtypes="-> {dtype}", dynamic=("value",))
 def full(*, shape: Shape = (), ctx: str = "", dtype: DType = "float32", value: float):
-    """`value` in every element of a given shape. In a graph a size of 0 is unknown and found by shape inference."""
+    """`value` in every element of a given shape. In a graph a size of 0 is unknown and found by shape inference.
+
+    Example:
+        >>> mx.nd._internal._full(shape=(2, 2), value=7)
+        [[7. 7.]
+         [7. 7.]]
+        <NDArray 2x2 @cpu(0)>
+    """
     x = (
         jnp.asarray(value)
         if isinstance(value, jax.Array)
@@ -74,6 +95,11 @@ def arange(
 
     Returns:
         One axis.
+
+    Example:
+        >>> mx.nd._internal._arange(start=0, stop=6, step=2)
+        [0. 2. 4.]
+        <NDArray 3 @cpu(0)>
     """
     first, n = (0.0 if stop is None else start), _arange_size(start, stop, step)
     x = _line(first, step, n, dtype)
@@ -110,7 +136,13 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 @op("_linspace", "-> num", dtypes="-> {dtype}")
 def linspace(*, start: float, stop: float, num: int, endpoint: bool = True, ctx: str = "", dtype: DType = "float32"):
-    """`num` numbers at equal distances from `start` to `stop`, which is the last one with `endpoint`."""
+    """`num` numbers at equal distances from `start` to `stop`, which is the last one with `endpoint`.
+
+    Example:
+        >>> mx.nd._internal._linspace(start=0, stop=1, num=5)
+        [0.   0.25 0.5  0.75 1.  ]
+        <NDArray 5 @cpu(0)>
+    """
     step = (stop - start) / max(num - bool(endpoint), 1)
     if jnp.issubdtype(jnp.dtype(dtype), jnp.integer):
         return convert(_line(start, step, num, "float32"), dtype)
@@ -119,7 +151,14 @@ def linspace(*, start: float, stop: float, num: int, endpoint: bool = True, ctx:
 
 @op("_eye", dtypes="-> {dtype}")
 def eye(*, N: int, M: int = 0, k: int = 0, ctx: str = "", dtype: DType = "float32"):
-    """A matrix of `N` rows and `M` (0: as many) columns with ones on diagonal `k`, zeros elsewhere."""
+    """A matrix of `N` rows and `M` (0: as many) columns with ones on diagonal `k`, zeros elsewhere.
+
+    Example:
+        >>> mx.nd._internal._eye(N=2, M=3, k=1)
+        [[0. 1. 0.]
+         [0. 0. 1.]]
+        <NDArray 2x3 @cpu(0)>
+    """
     row, column = (jax.lax.broadcasted_iota(jnp.int32, (N, M or N), axis) for axis in (0, 1))
     return (row + k == column).astype(dtype)
 
@@ -133,7 +172,13 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 @op("shape_array", dtypes="a -> int64")
 def shape_array(data):
-    """The shape of `data` as int64 numbers."""
+    """The shape of `data` as int64 numbers.
+
+    Example:
+        >>> mx.nd.shape_array(mx.nd.zeros((2, 3)))
+        [2 3]
+        <NDArray 2 @cpu(0)>
+    """
     return jnp.asarray(data.shape, jnp.int64)
 
 
@@ -144,5 +189,11 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 @op("size_array", "*s -> 1", dtypes="a -> int64")
 def size_array(data):
-    """How many elements `data` has, as one int64 number of shape (1,)."""
+    """How many elements `data` has, as one int64 number of shape (1,).
+
+    Example:
+        >>> mx.nd.size_array(mx.nd.zeros((2, 3)))
+        [6]
+        <NDArray 1 @cpu(0)>
+    """
     return jnp.asarray([data.size], jnp.int64)

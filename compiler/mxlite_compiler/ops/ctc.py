@@ -45,6 +45,12 @@ def ctc_loss(
         use_data_lengths: whether there is a `data_lengths` input.
         use_label_lengths: whether there is a `label_lengths` input.
         blank_label: whether the blank is the first class or the last.
+
+    Example:
+        >>> data = mx.nd.zeros((4, 1, 3))  # 4 steps, 1 sequence, blank and 2 classes, all equally likely
+        >>> mx.nd.CTCLoss(data, mx.nd.array([[1, 2]]))
+        [1.686399]
+        <NDArray 1 @cpu(0)>
     """
     steps, batch, classes = data.shape
     blank, padding = (0, 0) if blank_label == "first" else (classes - 1, -1)

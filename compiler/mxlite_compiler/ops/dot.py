@@ -27,6 +27,13 @@ def dot(lhs, rhs, *, transpose_a: bool = False, transpose_b: bool = False, forwa
 
     Returns:
         The axes that are left of `lhs`, then those of `rhs`; (1,) for two vectors.
+
+    Example:
+        >>> x, y = mx.nd.array([[1, 2], [3, 4]]), mx.nd.array([[1, 0], [1, 1]])
+        >>> mx.nd.dot(x, y)
+        [[3. 2.]
+         [7. 4.]]
+        <NDArray 2x2 @cpu(0)>
     """
     axes = ((0 if transpose_a else lhs.ndim - 1,), (rhs.ndim - 1 if transpose_b else 0,))
     out = jnp.tensordot(lhs, rhs, axes, precision=precision(lhs))
@@ -63,6 +70,12 @@ def batch_dot(lhs, rhs, *, transpose_a: bool = False, transpose_b: bool = False,
 
     Returns:
         (batch, ..., n, m).
+
+    Example:
+        >>> x, y = mx.nd.array([[[1, 2]], [[3, 4]]]), mx.nd.array([[[1], [1]], [[2], [2]]])
+        >>> mx.nd.batch_dot(x, y)[:, 0, 0]
+        [ 3. 14.]
+        <NDArray 2 @cpu(0)>
     """
     a = jnp.swapaxes(lhs, -1, -2) if transpose_a else lhs
     b = jnp.swapaxes(rhs, -1, -2) if transpose_b else rhs

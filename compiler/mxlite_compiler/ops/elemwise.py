@@ -16,9 +16,59 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..op import Op, register_op
+from ._examples import example, table
 from ._numeric import through_float
 
 Function = Callable[[jax.Array], jax.Array]
+
+#: What the documentation shows: operator | data | the numbers that MXNet prints.
+EXAMPLES = table("""
+abs         | [-1, 0, 2]     | [1. 0. 2.]
+sign        | [-3, 0, 2]     | [-1.  0.  1.]
+negative    | [-1, 0, 2]     | [ 1. -0. -2.]
+reciprocal  | [1, 2, -4]     | [ 1.    0.5  -0.25]
+square      | [1, 2, -3]     | [1. 4. 9.]
+sqrt        | [1, 4, 9]      | [1. 2. 3.]
+rsqrt       | [1, 4, 16]     | [1.   0.5  0.25]
+cbrt        | [1, -8, 27]    | [ 1. -2.  3.]
+rcbrt       | [1, -8, 64]    | [ 1.   -0.5   0.25]
+exp         | [-1, 0, 1]     | [0.36787945 1.         2.7182817 ]
+expm1       | [-1, 0, 1]     | [-0.63212055  0.          1.7182817 ]
+log         | [1, 2, 10]     | [0.        0.6931472 2.3025851]
+log10       | [1, 10, 1000]  | [0. 1. 3.]
+log2        | [1, 2, 0.5]    | [ 0.  1. -1.]
+log1p       | [0, 1, -0.5]   | [ 0.         0.6931472 -0.6931472]
+sin         | [0, 1, 2]      | [0.         0.84147096 0.9092974 ]
+cos         | [0, 1, 2]      | [ 1.          0.5403023  -0.41614684]
+tan         | [0, 1, 2]      | [ 0.         1.5574077 -2.1850398]
+arcsin      | [0, 0.5, 1]    | [0.        0.5235988 1.5707964]
+arccos      | [0, 0.5, 1]    | [1.5707964 1.0471976 0.       ]
+arctan      | [0, 1, -1]     | [ 0.         0.7853982 -0.7853982]
+degrees     | [0, 1, 2]      | [  0.        57.295776 114.59155 ]
+radians     | [0, 90, 180]   | [0.        1.5707964 3.1415927]
+sinh        | [0, 1, -1]     | [ 0.         1.1752012 -1.1752012]
+cosh        | [0, 1, -1]     | [1.        1.5430806 1.5430806]
+tanh        | [0, 1, -1]     | [ 0.         0.7615942 -0.7615942]
+arcsinh     | [0, 1, -1]     | [ 0.         0.8813736 -0.8813736]
+arccosh     | [1, 2, 10]     | [0.       1.316958 2.993223]
+arctanh     | [0, 0.5, -0.5] | [ 0.          0.54930615 -0.54930615]
+ceil        | [-1.5, 0.2, 2] | [-1.  1.  2.]
+floor       | [-1.5, 0.2, 2] | [-2.  0.  2.]
+trunc       | [-1.5, 0.2, 2] | [-1.  0.  2.]
+fix         | [-1.5, 0.2, 2] | [-1.  0.  2.]
+rint        | [-1.5, 0.5, 1.6] | [-2.  0.  2.]
+round       | [-1.5, 0.5, 1.6] | [-2.  1.  2.]
+gamma       | [1, 0.5, 5]    | [ 1.         1.7724538 24.       ]
+gammaln     | [1, 0.5, 5]    | [0.        0.5723649 3.1780539]
+erf         | [0, 1, -1]     | [ 0.         0.8427008 -0.8427008]
+erfinv      | [0, 0.5, -0.5] | [ 0.          0.47693628 -0.47693628]
+relu        | [-1, 0, 2]     | [0. 0. 2.]
+sigmoid     | [-1, 0, 2]     | [0.26894143 0.5        0.880797  ]
+softsign    | [-1, 0, 3]     | [-0.5   0.    0.75]
+logical_not | [-1, 0, 2]     | [0. 1. 0.]
+zeros_like  | [-1, 0, 2]     | [0. 0. 0.]
+ones_like   | [-1, 0, 2]     | [1. 1. 1.]
+""")
 
 
 def unary(
@@ -34,8 +84,10 @@ def unary(
         return f(data) if exact else through_float(f, data)
 
     kernel.__name__ = kernel.__qualname__ = name
+    values, printed = EXAMPLES[name]
     kernel.__doc__ = (
         f"{doc}\n\nArgs:\n    data: array of any shape.\n\nReturns:\n    An array with the shape and dtype of `data`.\n"
+        + example(f"mx.nd.{name}(mx.nd.array({values}))", printed)
     )
     new = register_op(Op(name, kernel, shapes="*s -> *s", alias=alias))
     if df is not None:

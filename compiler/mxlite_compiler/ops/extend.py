@@ -27,7 +27,14 @@ def _stretch(data: Shape, target: Sequence[int]) -> Shape:
 
 @op("broadcast_to")
 def broadcast_to(data, *, shape: Shape = ()):
-    """`data` with its axes of size 1 repeated to make `shape`, which has as many axes; 0 keeps the size."""
+    """`data` with its axes of size 1 repeated to make `shape`, which has as many axes; 0 keeps the size.
+
+    Example:
+        >>> mx.nd.broadcast_to(mx.nd.array([[1], [2]]), shape=(2, 3))
+        [[1. 1. 1.]
+         [2. 2. 2.]]
+        <NDArray 2x3 @cpu(0)>
+    """
     return jnp.broadcast_to(data, _stretch(data.shape, shape))
 
 
@@ -43,7 +50,14 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 @op("broadcast_axis", alias=("broadcast_axes",))
 def broadcast_axis(data, *, axis: Shape = (), size: Shape = ()):
-    """`data` with each of the axes `axis`, of size 1, repeated to the size at the same place in `size`."""
+    """`data` with each of the axes `axis`, of size 1, repeated to the size at the same place in `size`.
+
+    Example:
+        >>> mx.nd.broadcast_axis(mx.nd.array([[1], [2]]), axis=1, size=3)
+        [[1. 1. 1.]
+         [2. 2. 2.]]
+        <NDArray 2x3 @cpu(0)>
+    """
     return jnp.broadcast_to(data, _stretch(data.shape, _targets(axis, size, data.ndim)))
 
 
@@ -80,6 +94,12 @@ def broadcast_like(lhs, rhs, *, lhs_axes: Shape | None = None, rhs_axes: Shape |
 
     Returns:
         An array with the dtype of `lhs`.
+
+    Example:
+        >>> mx.nd.broadcast_like(mx.nd.array([[1], [2]]), mx.nd.zeros((2, 3)))
+        [[1. 1. 1.]
+         [2. 2. 2.]]
+        <NDArray 2x3 @cpu(0)>
     """
     return jnp.broadcast_to(lhs, _stretch(lhs.shape, _like(lhs_axes, rhs_axes, lhs.shape, rhs.shape)))
 
@@ -120,6 +140,12 @@ def tile(data, *, reps: Shape):
 
     Returns:
         An array with as many axes as the longer one.
+
+    Example:
+        >>> mx.nd.tile(mx.nd.array([[1, 2]]), reps=(2, 2))
+        [[1. 2. 1. 2.]
+         [1. 2. 1. 2.]]
+        <NDArray 2x4 @cpu(0)>
     """
     return jnp.tile(data, reps)
 
@@ -149,6 +175,12 @@ def repeat(data, *, repeats: int, axis: int | None = None):
 
     Returns:
         An array whose axis `axis` is `repeats` times as long.
+
+    Example:
+        >>> mx.nd.repeat(mx.nd.array([[1, 2], [3, 4]]), repeats=2, axis=1)
+        [[1. 1. 2. 2.]
+         [3. 3. 4. 4.]]
+        <NDArray 2x4 @cpu(0)>
     """
     x = data.reshape(-1) if axis is None else data
     at_ = 0 if axis is None else axis_of(axis, data.ndim)
@@ -190,6 +222,13 @@ def pad(data, *, mode: Literal["constant", "edge", "reflect"], pad_width: Shape,
 
     Returns:
         An array with the dtype of `data`.
+
+    Example:
+        >>> x = mx.nd.ones((1, 1, 1, 2))
+        >>> mx.nd.pad(x, mode="constant", pad_width=(0, 0, 0, 0, 0, 1, 1, 0), constant_value=9)
+        [[[[9. 1. 1.]
+           [9. 9. 9.]]]]
+        <NDArray 1x1x2x3 @cpu(0)>
     """
     width = tuple(zip(pad_width[::2], pad_width[1::2], strict=True))
     if mode == "constant":

@@ -46,6 +46,12 @@ def potrf(A):
     """The lower triangular L with ``L L^T = A``, Cholesky's, for each symmetric positive definite matrix of a batch.
 
     Only the lower triangle of A is read; the gradient is symmetric.
+
+    Example:
+        >>> mx.nd.linalg.potrf(mx.nd.array([[4, 2], [2, 5]]))
+        [[2. 0.]
+         [1. 2.]]
+        <NDArray 2x2 @cpu(0)>
     """
     return jax.lax.linalg.cholesky(_symmetric(A), symmetrize_input=False)
 
@@ -73,6 +79,12 @@ def gelqf(A):
 
     Returns:
         Q, (..., m, n), and L, (..., m, m), with the signs that LAPACK gives them.
+
+    Example:
+        >>> Q, L = mx.nd.linalg.gelqf(mx.nd.array([[3, 4]]))
+        >>> Q
+        [[-0.6 -0.8]]
+        <NDArray 1x2 @cpu(0)>
     """
     q, r = jnp.linalg.qr(transposed(A))
     return transposed(q), transposed(r)
@@ -90,6 +102,12 @@ def syevd(A):
     Returns:
         U, (..., n, n), whose rows are the eigenvectors, the entry with the largest magnitude being positive, and the
         eigenvalues, (..., n), ascending, so that ``A = U^T diag(values) U``.
+
+    Example:
+        >>> U, values = mx.nd.linalg.syevd(mx.nd.array([[2, 1], [1, 2]]))
+        >>> values
+        [1. 3.]
+        <NDArray 2 @cpu(0)>
     """
     columns, values = jax.lax.linalg.eigh(_symmetric(A), lower=True, symmetrize_input=False)
     rows = transposed(columns)

@@ -42,6 +42,14 @@ def take(a, indices, *, axis: int = 0, mode: Literal["clip", "raise", "wrap"] = 
 
     Returns:
         The shape of `a` with axis `axis` replaced by the shape of `indices`.
+
+    Example:
+        >>> x = mx.nd.array([[1, 2], [3, 4], [5, 6]])
+        >>> mx.nd.take(x, mx.nd.array([2, 0, 9]))  # what is out of range is clipped
+        [[5. 6.]
+         [1. 2.]
+         [5. 6.]]
+        <NDArray 3x2 @cpu(0)>
     """
     at_ = axis_of(axis, a.ndim)
     return jnp.take(a, as_index(indices, a.shape[at_], mode), at_, mode="clip")
@@ -103,6 +111,11 @@ def pick(data, index, *, axis: int | None = -1, keepdims: bool = False, mode: Li
 
     Returns:
         The shape of `data` without `axis`.
+
+    Example:
+        >>> mx.nd.pick(mx.nd.array([[1, 2], [3, 4]]), mx.nd.array([1, 0]))
+        [2. 3.]
+        <NDArray 2 @cpu(0)>
     """
     x = data.reshape(-1) if axis is None else data
     at_ = 0 if axis is None else axis_of(axis, data.ndim)
@@ -139,7 +152,13 @@ _first_rules_dtype(pick)
 
 @op("batch_take", "n k, n -> n", dtypes="t, int32 -> t")
 def batch_take(a, indices):
-    """Element ``indices[i]`` of row i of `a`; indices are int32 and clipped."""
+    """Element ``indices[i]`` of row i of `a`; indices are int32 and clipped.
+
+    Example:
+        >>> mx.nd.batch_take(mx.nd.array([[1, 2], [3, 4]]), mx.nd.array([1, 0], dtype="int32"))
+        [2. 3.]
+        <NDArray 2 @cpu(0)>
+    """
     return jnp.take_along_axis(a, as_index(indices, a.shape[1], "clip")[:, None], 1, mode="clip")[:, 0]
 
 
@@ -173,6 +192,13 @@ def one_hot(indices, *, depth: int, on_value: float = 1.0, off_value: float = 0.
 
     Returns:
         The shape of `indices` with an axis `depth` added at the end.
+
+    Example:
+        >>> mx.nd.one_hot(mx.nd.array([1, 0, 5]), depth=3)
+        [[0. 1. 0.]
+         [1. 0. 0.]
+         [0. 0. 0.]]
+        <NDArray 3x3 @cpu(0)>
     """
     on, off = (
         convert(jnp.asarray(v, jnp.float32 if dtype != "float64" else dtype), dtype) for v in (on_value, off_value)
@@ -191,6 +217,12 @@ def where(condition, x, y):
 
     Returns:
         An array like `x`. The condition gets no gradient.
+
+    Example:
+        >>> condition = mx.nd.array([1, 0, 1])
+        >>> mx.nd.where(condition, mx.nd.array([1, 2, 3]), mx.nd.array([-1, -2, -3]))
+        [ 1. -2.  3.]
+        <NDArray 3 @cpu(0)>
     """
     chosen = condition != 0
     return jnp.where(chosen if chosen.ndim == x.ndim else chosen.reshape(-1, *(1,) * (x.ndim - 1)), x, y)
@@ -229,6 +261,12 @@ def gather_nd(data, indices):
 
     Returns:
         The other axes of `indices`, then the axes of `data` after the first M.
+
+    Example:
+        >>> x, indices = mx.nd.array([[1, 2], [3, 4]]), mx.nd.array([[1, 0], [0, 1]])
+        >>> mx.nd.gather_nd(x, indices)
+        [3. 2.]
+        <NDArray 2 @cpu(0)>
     """
     return data[_points(indices, data.shape)]
 
@@ -284,6 +322,12 @@ def scatter_nd(data, indices, *, shape: Shape):
 
     Returns:
         An array of shape `shape` with the dtype of `data`.
+
+    Example:
+        >>> mx.nd.scatter_nd(mx.nd.array([7, 8]), mx.nd.array([[0, 1], [1, 0]]), shape=(2, 2))
+        [[0. 7.]
+         [8. 0.]]
+        <NDArray 2x2 @cpu(0)>
     """
     return _scatter(data, indices, shape, add=False)
 
@@ -318,6 +362,11 @@ def ravel_multi_index(data, *, shape: Shape = ()):
 
     Returns:
         The other axes of `data`, in its dtype.
+
+    Example:
+        >>> mx.nd.ravel_multi_index(mx.nd.array([[0, 1], [2, 1]]), shape=(2, 3))
+        [2. 4.]
+        <NDArray 2 @cpu(0)>
     """
     strides = jnp.asarray(_strides(shape), data.dtype).reshape(-1, *(1,) * (data.ndim - 1))
     return (data * strides).sum(0, dtype=data.dtype)
@@ -342,6 +391,12 @@ def unravel_index(data, *, shape: Shape = ()):
 
     Returns:
         (M, ...) in the dtype of `data`: a point a column.
+
+    Example:
+        >>> mx.nd.unravel_index(mx.nd.array([2, 4]), shape=(2, 3))
+        [[0. 1.]
+         [2. 1.]]
+        <NDArray 2x2 @cpu(0)>
     """
     whole = convert(data, jnp.int64 if data.dtype.itemsize == 8 else jnp.int32)
     rows = []
@@ -361,6 +416,13 @@ def index_array(data, *, axes: Shape | None = None):
 
     Returns:
         The shape of `data` with an axis added that counts the axes.
+
+    Example:
+        >>> mx.nd.contrib.index_array(mx.nd.zeros(3))
+        [[0]
+         [1]
+         [2]]
+        <NDArray 3x1 @cpu(0)>
     """
     chosen = range(data.ndim) if axes is None else [axis_of(a, data.ndim, "axes") for a in axes]
     return jnp.stack([jax.lax.broadcasted_iota(jnp.int64, data.shape, a) for a in chosen], -1)

@@ -52,6 +52,12 @@ def concat(*data, num_args: int, dim: int = 1):
 
     Returns:
         An array whose axis `dim` is as long as those of all arrays together.
+
+    Example:
+        >>> mx.nd.concat(mx.nd.array([[1], [2]]), mx.nd.array([[3], [4]]), dim=1)
+        [[1. 3.]
+         [2. 4.]]
+        <NDArray 2x2 @cpu(0)>
     """
     return jnp.concatenate(data, dim)
 
@@ -61,7 +67,13 @@ concat.infer(_infer_concat)
 
 @op("_rnn_param_concat")
 def rnn_param_concat(*data, num_args: int, dim: int = 1):
-    """`Concat`, under the name that Gluon's recurrent layers use for their parameters."""
+    """`Concat`, under the name that Gluon's recurrent layers use for their parameters.
+
+    Example:
+        >>> mx.nd._internal._rnn_param_concat(mx.nd.array([1, 2]), mx.nd.array([3]), dim=0)
+        [1. 2. 3.]
+        <NDArray 3 @cpu(0)>
+    """
     return jnp.concatenate(data, dim)
 
 
@@ -79,6 +91,12 @@ def stack(*data, axis: int = 0, num_args: int):
 
     Returns:
         An array with one axis more, of size `num_args`.
+
+    Example:
+        >>> mx.nd.stack(mx.nd.array([1, 2]), mx.nd.array([3, 4]), axis=1)
+        [[1. 3.]
+         [2. 4.]]
+        <NDArray 2x2 @cpu(0)>
     """
     return jnp.stack(data, axis)
 
@@ -115,6 +133,12 @@ def slice_channel(data, *, num_outputs: int, axis: int = 1, squeeze_axis: bool =
 
     Returns:
         `num_outputs` arrays.
+
+    Example:
+        >>> first, second = mx.nd.split(mx.nd.array([[1, 2, 3, 4]]), num_outputs=2)
+        >>> second
+        [[3. 4.]]
+        <NDArray 1x2 @cpu(0)>
     """
     parts = jnp.split(data, num_outputs, axis)
     return tuple(jnp.squeeze(x, axis) for x in parts) if squeeze_axis else tuple(parts)
@@ -161,6 +185,12 @@ def split_v2(data, *, indices: Shape, axis: int = 1, squeeze_axis: bool = False,
 
     Returns:
         One array a part.
+
+    Example:
+        >>> first, second = mx.nd._internal._split_v2(mx.nd.array([1, 2, 3]), indices=(0, 1), axis=0)
+        >>> second
+        [2. 3.]
+        <NDArray 2 @cpu(0)>
     """
     where = axis_of(axis, data.ndim)
     bounds = _bounds_v2(indices, sections, data.shape[where])

@@ -80,13 +80,28 @@ def gemm(
 
     Returns:
         (..., n, m).
+
+    Example:
+        >>> A, B, C = mx.nd.array([[1, 2], [3, 4]]), mx.nd.array([[1, 0], [0, 1]]), mx.nd.ones((2, 2))
+        >>> mx.nd.linalg.gemm(A, B, C, alpha=2, beta=10)
+        [[12. 14.]
+         [16. 18.]]
+        <NDArray 2x2 @cpu(0)>
     """
     return _gemm(A, B, transpose_a, transpose_b, alpha, axis) + scaled(beta, C)
 
 
 @linalg_op("gemm2")
 def gemm2(A, B, *, transpose_a: bool = False, transpose_b: bool = False, alpha: float = 1.0, axis: int = -2):
-    """``alpha * op(A) op(B)`` for each matrix of a batch; arguments as those of `gemm`."""
+    """``alpha * op(A) op(B)`` for each matrix of a batch; arguments as those of `gemm`.
+
+    Example:
+        >>> A, B = mx.nd.array([[1, 2], [3, 4]]), mx.nd.array([[1, 0], [1, 1]])
+        >>> mx.nd.linalg.gemm2(A, B)
+        [[3. 2.]
+         [7. 4.]]
+        <NDArray 2x2 @cpu(0)>
+    """
     return _gemm(A, B, transpose_a, transpose_b, alpha, axis)
 
 
@@ -96,7 +111,14 @@ gemm2.infer(_gemm_shapes(lambda p: _factors(p) + " -> *b n m"))
 
 @linalg_op("syrk", lambda p: "*b k n -> *b n n" if p.transpose else "*b n k -> *b n n")
 def syrk(A, *, transpose: bool = False, alpha: float = 1.0):
-    """``alpha * A A^T``, or ``alpha * A^T A`` with `transpose`, for each matrix of a batch."""
+    """``alpha * A A^T``, or ``alpha * A^T A`` with `transpose`, for each matrix of a batch.
+
+    Example:
+        >>> mx.nd.linalg.syrk(mx.nd.array([[1, 2], [3, 4]]))
+        [[ 5. 11.]
+         [11. 25.]]
+        <NDArray 2x2 @cpu(0)>
+    """
     return scaled(alpha, product(A, A, transpose, not transpose))
 
 
@@ -118,6 +140,13 @@ def trmm(A, B, *, transpose: bool = False, rightside: bool = False, lower: bool 
 
     Returns:
         An array like `B`.
+
+    Example:
+        >>> A, B = mx.nd.array([[1, 0], [1, 1]]), mx.nd.array([[1, 2], [3, 4]])
+        >>> mx.nd.linalg.trmm(A, B)
+        [[1. 2.]
+         [4. 6.]]
+        <NDArray 2x2 @cpu(0)>
     """
     A = jnp.tril(A) if lower else jnp.triu(A)
     return scaled(alpha, product(B, A, False, transpose) if rightside else product(A, B, transpose))
@@ -128,6 +157,13 @@ def trsm(A, B, *, transpose: bool = False, rightside: bool = False, lower: bool 
     """The X of ``op(A) X = alpha * B`` with a triangular A, or of ``X op(A) = alpha * B`` with `rightside`.
 
     Arguments as those of `trmm`. Zeros on the diagonal of A give inf and nan.
+
+    Example:
+        >>> A, B = mx.nd.array([[1, 0], [1, 1]]), mx.nd.array([[1, 2], [4, 6]])
+        >>> mx.nd.linalg.trsm(A, B)
+        [[1. 2.]
+         [3. 4.]]
+        <NDArray 2x2 @cpu(0)>
     """
     return jax.lax.linalg.triangular_solve(
         A, scaled(alpha, B), left_side=not rightside, lower=lower, transpose_a=transpose

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from ..op import Mode, op
+from ._examples import example
 
 Normalization = Literal["batch", "null", "valid"]
 
@@ -51,6 +53,12 @@ def softmax_output(
             number of labels that are not ignored.
         out_grad: multiplies the gradient by the operator's output, as MXNet 1.9 does.
         smooth_alpha: how much of the target probability is spread over the other classes; not with `multi_output`.
+
+    Example:
+        >>> mx.nd.SoftmaxOutput(mx.nd.array([[1, 1], [0, 2]]), mx.nd.array([0, 1]))
+        [[0.5        0.5       ]
+         [0.11920291 0.880797  ]]
+        <NDArray 2x2 @cpu(0)>
     """
     if multi_output or preserve_shape:
         return jax.nn.softmax(data, 1 if multi_output else -1)
@@ -98,8 +106,12 @@ def _regression(
     output: Callable[[jax.Array], jax.Array],
     slope: Callable[[jax.Array], jax.Array],
     doc: str,
+    printed: str = "[[0.]\n [2.]]",
 ) -> None:
-    """Register an output layer on real-valued labels; `slope` is the loss's derivative at output - label."""
+    """Register an output layer on real-valued labels; `slope` is the loss's derivative at output - label.
+
+    `printed` is the output for data [[0], [2]] as MXNet prints it.
+    """
 
     def kernel(data, label, *, grad_scale: float = 1.0):
         return output(data)
@@ -113,6 +125,8 @@ def _regression(
         label: targets of data's shape, or without its last axis of size 1.
         grad_scale: factor of the gradient.
     """
+    shown = example(f"mx.nd.{name}(mx.nd.array([[0], [2]]), mx.nd.array([[0], [1]]))", printed, "2x1")
+    kernel.__doc__ = f"{inspect.cleandoc(kernel.__doc__)}\n{shown}"
     layer = op(name, "*s, *s -> *s | *s 1, *s -> *s 1", loss=True)(kernel)
 
     @layer.grad
@@ -134,7 +148,7 @@ def _sign(d: jax.Array) -> jax.Array:
 _regression("LinearRegressionOutput", _itself, _itself, "The data itself, with the gradient of half the squared error.")
 _regression(
     "LogisticRegressionOutput", jax.nn.sigmoid, _itself,
-    "The logistic function of the data, with the gradient of the cross-entropy.",
+    "The logistic function of the data, with the gradient of the cross-entropy.", "[[0.5     ]\n [0.880797]]",
 )  # fmt: skip
 _regression("MAERegressionOutput", _itself, _sign, "The data itself, with the gradient of the absolute error.")
 
@@ -149,6 +163,11 @@ def svm_output(data, label, *, margin: float = 1.0, regularization_coefficient: 
         margin: scores of the right class below it, and of others above its negative, have a gradient.
         regularization_coefficient: factor of the gradient.
         use_linear: the hinge itself (L1) instead of its square (L2).
+
+    Example:
+        >>> mx.nd.SVMOutput(mx.nd.array([[1, 3]]), mx.nd.array([1]))
+        [[1. 3.]]
+        <NDArray 1x2 @cpu(0)>
     """
     return data
 
@@ -174,6 +193,11 @@ def make_loss_output(
         valid_thresh: with `normalization` ``valid``, elements above it count.
         normalization: what the gradient is divided by: ``null`` nothing, ``batch`` the size of the first axis,
             ``valid`` the number of elements above `valid_thresh`, at least 1.
+
+    Example:
+        >>> mx.nd.MakeLoss(mx.nd.array([1, 2]), grad_scale=0.5)
+        [1. 2.]
+        <NDArray 2 @cpu(0)>
     """
     return data
 
@@ -194,6 +218,11 @@ def make_loss(data):
 
     Args:
         data: the loss, of any shape.
+
+    Example:
+        >>> mx.nd.make_loss(mx.nd.array([1, 2]))
+        [1. 2.]
+        <NDArray 2 @cpu(0)>
     """
     return data
 
@@ -210,6 +239,11 @@ def softmax_cross_entropy(data, label):
     Args:
         data: (batch, classes).
         label: class indices (batch,).
+
+    Example:
+        >>> mx.nd.softmax_cross_entropy(mx.nd.array([[1, 1], [0, 0]]), mx.nd.array([0, 1]))
+        [1.3862944]
+        <NDArray 1 @cpu(0)>
     """
     logs = jax.nn.log_softmax(data, axis=-1)
     picked = jnp.take_along_axis(logs, label.astype(jnp.int32)[:, None], axis=1, mode="clip")
@@ -237,6 +271,11 @@ def kl_sparse_regularizer(
         sparseness_target: the wanted mean activation.
         penalty: the weight of the penalty.
         momentum: how much the moving average keeps.
+
+    Example:
+        >>> mx.nd.IdentityAttachKLSparseReg(mx.nd.array([[0.2, 0.9]]), mx.nd.array([0.1, 0.1]))
+        [[0.2 0.9]]
+        <NDArray 1x2 @cpu(0)>
     """
     return data, (_moving_average(data, moving_avg, momentum) if env.train else moving_avg,)
 

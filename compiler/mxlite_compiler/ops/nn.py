@@ -37,6 +37,12 @@ def fully_connected(
         no_bias: whether there is no `bias` input.
         flatten: every axis of `data` but the first is one feature axis, and the output is (batch, num_hidden);
             otherwise the map runs over the last axis and the others stay.
+
+    Example:
+        >>> x, w, b = mx.nd.array([[1, 2]]), mx.nd.array([[1, 1], [0, 1], [2, 0]]), mx.nd.array([0, 0, 5])
+        >>> mx.nd.FullyConnected(x, w, b, num_hidden=3)
+        [[3. 2. 7.]]
+        <NDArray 1x3 @cpu(0)>
     """
     x = data.reshape(data.shape[0], -1) if flatten else data
     y = jax.lax.dot_general(x, weight, (((x.ndim - 1,), (1,)), ((), ())), precision=precision(x))
@@ -62,6 +68,13 @@ def embedding(
         output_dim: length of a row.
         dtype: dtype of the weight, where nothing else says it.
         sparse_grad: accepted for compatibility; gradients are dense.
+
+    Example:
+        >>> weight = mx.nd.array([[0, 0], [1, 10], [2, 20]])
+        >>> mx.nd.Embedding(mx.nd.array([2, 1]), weight, input_dim=3, output_dim=2)
+        [[ 2. 20.]
+         [ 1. 10.]]
+        <NDArray 2x2 @cpu(0)>
     """
     index = data if jnp.issubdtype(data.dtype, jnp.integer) else data.astype(jnp.int32)
     return jnp.take(weight, index, axis=0, mode="clip")
@@ -100,6 +113,11 @@ def dropout(
         mode: ``training`` drops only in training; ``always`` in prediction, too.
         axes: axes along which one decision is shared.
         cudnn_off: accepted for compatibility.
+
+    Example:
+        >>> mx.nd.Dropout(mx.nd.array([1, 2, 3]), p=0.5)  # drops in training only
+        [1. 2. 3.]
+        <NDArray 3 @cpu(0)>
     """
     if p == 0 or not (env.train or mode == "always"):
         return data
@@ -133,6 +151,11 @@ def l2_normalization(data, *, eps: float = 1e-10, mode: Literal["channel", "inst
         eps: keeps the norm from 0.
         mode: the norm is that of a sample (``instance``), of the channels at one position (``channel``), or of all
             positions of one channel (``spatial``).
+
+    Example:
+        >>> mx.nd.L2Normalization(mx.nd.array([[3, 4]]))
+        [[0.6 0.8]]
+        <NDArray 1x2 @cpu(0)>
     """
     axes = {"instance": range(1, data.ndim), "channel": (1,), "spatial": range(2, data.ndim)}[mode]
     return data * jax.lax.rsqrt(jnp.sum(data * data, axis=tuple(axes), keepdims=True) + jnp.asarray(eps, data.dtype))
@@ -158,6 +181,10 @@ def lrn(
         beta: the exponent.
         knorm: the constant.
         nsize: number of channels in the sum; odd.
+
+    Example:
+        >>> mx.nd.LRN(mx.nd.ones((1, 3, 1, 1)), nsize=3, alpha=3, knorm=1).shape
+        (1, 3, 1, 1)
     """
     half = nsize // 2
     channels = data.shape[1]

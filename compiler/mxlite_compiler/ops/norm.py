@@ -167,6 +167,13 @@ def batch_norm(
         cudnn_off: accepted for compatibility, as are `min_calib_range` and `max_calib_range`.
         min_calib_range: see `cudnn_off`.
         max_calib_range: see `cudnn_off`.
+
+    Example:
+        >>> x, one, zero = mx.nd.array([[1, 10], [3, 30]]), mx.nd.ones(2), mx.nd.zeros(2)
+        >>> mx.nd.BatchNorm(x, one, zero, zero, one, eps=0.0001)  # of moving mean 0 and variance 1
+        [[ 0.99995005  9.9995    ]
+         [ 2.9998503  29.9985    ]]
+        <NDArray 2x2 @cpu(0)>
     """
     return _batch_norm(
         data,
@@ -198,7 +205,15 @@ def batch_norm_v1(
     output_mean_var: bool = False,
     env: Mode,
 ):
-    """`BatchNorm` as MXNet had it before 0.12, channels on axis 1. The parameters are those of `BatchNorm`."""
+    """`BatchNorm` as MXNet had it before 0.12, channels on axis 1. The parameters are those of `BatchNorm`.
+
+    Example:
+        >>> x, one, zero = mx.nd.array([[1, 10], [3, 30]]), mx.nd.ones(2), mx.nd.zeros(2)
+        >>> mx.nd.BatchNorm_v1(x, one, zero, zero, one, eps=0.0001)  # of moving mean 0 and variance 1
+        [[ 0.99995  9.9995 ]
+         [ 2.99985 29.9985 ]]
+        <NDArray 2x2 @cpu(0)>
+    """
     return _batch_norm(
         data,
         gamma,
@@ -235,6 +250,11 @@ def sync_batch_norm(
 
     One program runs on all devices here, and its statistics are those of the whole batch in any case; `ndev` and `key`
     are accepted for compatibility. The other parameters are those of `BatchNorm`.
+
+    Example:
+        >>> x, one, zero = mx.nd.array([[1, 10], [3, 30]]), mx.nd.ones(2), mx.nd.zeros(2)
+        >>> mx.nd.contrib.SyncBatchNorm(x, one, zero, zero, one, key="bn").shape
+        (2, 2)
     """
     return _batch_norm(
         data,
@@ -287,6 +307,12 @@ def layer_norm(data, gamma, beta, *, axis: int = -1, eps: float = 1e-5, output_m
         axis: the axis that is normalised.
         eps: added to the variance.
         output_mean_var: also return the mean and sqrt(variance + eps), with size 1 on `axis`.
+
+    Example:
+        >>> mx.nd.LayerNorm(mx.nd.array([[1, 3], [10, 30]]), mx.nd.ones(2), mx.nd.zeros(2))
+        [[-0.999995  0.999995]
+         [-1.        1.      ]]
+        <NDArray 2x2 @cpu(0)>
     """
     x, mean, deviation = _standardize(data, (axis % data.ndim,), eps)
     shape = [-1 if i == axis % data.ndim else 1 for i in range(data.ndim)]
@@ -318,6 +344,13 @@ def instance_norm(data, gamma, beta, *, eps: float = 1e-3):
         gamma: (channel,).
         beta: (channel,).
         eps: added to the variance.
+
+    Example:
+        >>> x = mx.nd.array([[[1, 3], [10, 30]]])
+        >>> mx.nd.InstanceNorm(x, mx.nd.ones(2), mx.nd.zeros(2))
+        [[[-0.9995004   0.9995004 ]
+          [-0.99999505  0.99999505]]]
+        <NDArray 1x2x2 @cpu(0)>
     """
     x, _, _ = _standardize(data, tuple(range(2, data.ndim)), eps)
     shape = (1, -1) + (1,) * (data.ndim - 2)
@@ -341,6 +374,13 @@ def group_norm(
         num_groups: number of groups; divides the number of channels.
         eps: added to the variance.
         output_mean_var: also return the mean and sqrt(variance + eps), of shape (batch, num_groups).
+
+    Example:
+        >>> x = mx.nd.array([[[1, 3], [10, 30]]])
+        >>> mx.nd.GroupNorm(x, mx.nd.ones(2), mx.nd.zeros(2), num_groups=2)
+        [[[-0.999995  0.999995]
+          [-1.        1.      ]]]
+        <NDArray 1x2x2 @cpu(0)>
     """
     x = data.reshape(data.shape[0], num_groups, -1)
     y, mean, deviation = _standardize(x, (2,), eps)

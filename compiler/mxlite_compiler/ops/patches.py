@@ -62,6 +62,15 @@ def im2col(data, *, kernel: Shape, stride: Shape = (), dilate: Shape = (), pad: 
 
     Returns:
         (batch, channel * elements of the window, windows).
+
+    Example:
+        >>> x = mx.nd.array([[[[1, 2, 3], [4, 5, 6]]]])
+        >>> mx.nd.im2col(x, kernel=(2, 2))
+        [[[1. 2.]
+          [2. 3.]
+          [4. 5.]
+          [5. 6.]]]
+        <NDArray 1x4x2 @cpu(0)>
     """
     return _columns(data, kernel, stride, dilate, pad)
 
@@ -94,6 +103,13 @@ def col2im(
 
     Returns:
         (batch, channel, *output_size).
+
+    Example:
+        >>> x = mx.nd.ones((1, 4, 2))
+        >>> mx.nd.col2im(x, output_size=(2, 3), kernel=(2, 2))
+        [[[[1. 2. 1.]
+           [1. 2. 1.]]]]
+        <NDArray 1x1x2x3 @cpu(0)>
     """
     shape = (data.shape[0], data.shape[1] // math.prod(kernel), *output_size)
     picture = jax.ShapeDtypeStruct(shape, data.dtype)

@@ -226,6 +226,12 @@ def pooling(
         p_value: the exponent of ``lp``.
         count_include_pad: whether an average counts padding, which it does by default.
         layout: of data and output; NCW, NCHW or NCDHW by default.
+
+    Example:
+        >>> x = mx.nd.array([[[[1, 2], [3, 4]]]])
+        >>> mx.nd.Pooling(x, kernel=(2, 2), pool_type="avg")
+        [[[[2.5]]]]
+        <NDArray 1x1x1x1 @cpu(0)>
     """
     if global_pool:
         whole = window((1,) * (data.ndim - 2), layout=layout)

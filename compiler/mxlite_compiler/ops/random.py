@@ -20,6 +20,7 @@ from ..errors import Mismatch, MXNetError, explain
 from ..op import Mode, Op, op, register_op
 from ..params import DType, Range, Shape
 from ..shapes import DTypes, Shapes, join_shapes
+from ._examples import plain_example
 from ._numeric import convert
 from .creation import whole
 
@@ -89,12 +90,14 @@ def distribution(
     new = _register(
         f"_random_{name}", random, (),
         [*options, ("shape", None, Shape | None), ("ctx", "", str), ("dtype", None, DType | None), env],
-        about + numbers + size, dtypes=_float_dtype, alias=(f"random_{name}", *alias), dynamic=numeric,
+        about + numbers + size + plain_example(f"mx.nd.random_{name}(shape=(2, 3)).shape", "(2, 3)"),
+        dtypes=_float_dtype, alias=(f"random_{name}", *alias), dynamic=numeric,
     )  # fmt: skip
     new.infer(lambda p, ins, outs: (ins, [join_shapes(p.shape or None, o, "shape") for o in outs]))
     new = _register(
         f"_random_{name}_like", like, ("data",), [*options, env],
-        about + numbers + "    data: array whose shape and dtype the result gets.\n",
+        about + numbers + "    data: array whose shape and dtype the result gets.\n"
+        + plain_example(f"mx.nd._internal._random_{name}_like(mx.nd.zeros((2, 3))).shape", "(2, 3)"),
         shapes="*s -> *s", dynamic=numeric,
     )  # fmt: skip
     new.infer_dtypes(_like_dtypes)
@@ -102,7 +105,8 @@ def distribution(
     each = "".join(f"    {n}: parameters of the distribution, one an element.\n" for n in arrays)
     new = _register(
         f"_sample_{name}", sample, arrays, [("shape", (), Shape), ("dtype", None, DType | None), env],
-        about + each + "    shape: how many numbers to draw for each element.\n    dtype: dtype of the result.\n",
+        about + each + "    shape: how many numbers to draw for each element.\n    dtype: dtype of the result.\n"
+        + plain_example(f"mx.nd.sample_{name}({', '.join(['mx.nd.ones(2)'] * len(names))}, shape=3).shape", "(2, 3)"),
         shapes=lambda p: ", ".join(["*s"] * len(names)) + " -> *s " + " ".join(map(str, p.shape)),
         alias=(f"sample_{name}",),
     )  # fmt: skip
@@ -211,6 +215,10 @@ def randint(*, low: int, high: int, shape: Shape | None = None, ctx: str = "", d
         shape: shape of the result.
         ctx: device, set by the caller.
         dtype: int32 (the default) or int64.
+
+    Example:
+        >>> mx.nd.random.randint(0, 10, shape=(2, 3)).shape
+        (2, 3)
     """
     size = (1,) if shape is None else whole("_random_randint", shape)
     return jax.random.randint(key_of(env, "_random_randint"), size, low, high, dtype or "int32")
@@ -239,6 +247,11 @@ def sample_multinomial(data, *, shape: Shape = (), get_prob: bool = False, dtype
     Returns:
         (..., *shape), or (...) for shape (), or (1,) for one row. With `get_prob` the logarithms too: their gradient
         reaches `data`, as policy gradients want it.
+
+    Example:
+        >>> mx.nd.sample_multinomial(mx.nd.array([[0, 1, 0], [0, 0, 1]]))
+        [1 2]
+        <NDArray 2 @cpu(0)>
     """
     lead, k, n = data.shape[:-1], data.shape[-1], len(shape)
     logits = jnp.log(lax.stop_gradient(data).astype(jnp.promote_types(data.dtype, jnp.float32)))
@@ -275,5 +288,11 @@ def _(p: Any, ins: DTypes, outs: DTypes) -> tuple[DTypes, DTypes]:
 
 @op("_shuffle", "*s -> *s", alias=("shuffle",), random=True)
 def shuffle(data, *, env: Mode):
-    """`data` with the slices along its first axis in a random order."""
+    """`data` with the slices along its first axis in a random order.
+
+    Example:
+        >>> mx.nd.shuffle(mx.nd.array([1, 2, 3])).sum()
+        [6.]
+        <NDArray 1 @cpu(0)>
+    """
     return jax.random.permutation(key_of(env, "_shuffle"), data, 0)

@@ -15,6 +15,7 @@ from ..op import Op, op, register_op
 from ..params import DType, Shape
 from ..shapes import DTypes, Shapes, join, join_shapes, known
 from ._axes import at, axes_of, axis_of, without
+from ._examples import example, table
 from ._numeric import convert, is_float
 
 _DOC = """{doc}
@@ -27,7 +28,19 @@ Args:
 
 Returns:
     An array with the dtype of `data`; of shape (1,) when nothing is left.
-"""
+{example}"""
+#: What the documentation shows: operator | data | its reduction over axis 0 as MXNet prints it.
+EXAMPLES = table("""
+sum     | [[1, 2], [3, 4]]            | [4. 6.]
+mean    | [[1, 2], [3, 4]]            | [2. 3.]
+prod    | [[1, 2], [3, 4]]            | [3. 8.]
+nansum  | [[1, 2], [float("nan"), 4]] | [1. 6.]
+nanprod | [[1, 2], [float("nan"), 4]] | [1. 8.]
+max     | [[1, 2], [3, 4]]            | [3. 4.]
+min     | [[1, 2], [3, 4]]            | [1. 2.]
+argmax  | [[1, 9, 3], [7, 2, 5]]      | [1. 0. 1.]
+argmin  | [[1, 9, 3], [7, 2, 5]]      | [0. 1. 0.]
+""")
 
 
 class Axes(NamedTuple):
@@ -70,6 +83,11 @@ def expand(x: jax.Array, data: jax.Array, axes: Sequence[int]) -> jax.Array:
     return x.reshape(reduced_shape(data.shape, axes, True))
 
 
+def _example(name: str) -> str:
+    values, printed = EXAMPLES[name]
+    return example(f"mx.nd.{name}(mx.nd.array({values}), axis=0)", printed)
+
+
 def reduction(
     name: str, f: Callable[..., jax.Array], doc: str, *, alias: Sequence[str] = (),
     df: Callable[[jax.Array, jax.Array], jax.Array] | None = None,
@@ -84,7 +102,7 @@ def reduction(
         return convert(f(data, axes), data.dtype).reshape(reduced_shape(data.shape, axes, keepdims))
 
     kernel.__name__ = kernel.__qualname__ = name
-    kernel.__doc__ = _DOC.format(doc=doc)
+    kernel.__doc__ = _DOC.format(doc=doc, example=_example(name))
     new = register_op(Op(name, kernel, alias=alias))
     new.infer(infer_reduction)
 
@@ -148,6 +166,11 @@ def norm(data, *, ord: int = 2, axis: Shape | None = None, out_dtype: DType | No
 
     Returns:
         An array of shape (1,) when nothing is left. The gradient of the 2-norm at 0 is nan.
+
+    Example:
+        >>> mx.nd.norm(mx.nd.array([[3, 4], [6, 8]]), axis=1)
+        [ 5. 10.]
+        <NDArray 2 @cpu(0)>
     """
     axes = reduced_axes(Axes(axis), data.ndim)
     x = data if is_float(data) else data.astype(jnp.float32)
@@ -192,6 +215,7 @@ def _index_of(name: str, f: Callable[..., jax.Array], doc: str) -> None:
         "Args:\n    data: array of any shape.\n    axis: the axis to search; None for the flattened array.\n"
         "    keepdims: keep the axis with size 1.\n\n"
         "Returns:\n    The indices, in the dtype of `data` (float32 for float32); of shape (1,) when nothing is left.\n"
+        + _example(name)
     )
     new = register_op(Op(name, kernel))
     new.infer(lambda p, i, o: infer_reduction(Axes(None if p.axis is None else (p.axis,), p.keepdims), i, o))
@@ -211,6 +235,11 @@ def argmax_channel(data):
 
     Returns:
         (batch, ...).
+
+    Example:
+        >>> mx.nd.argmax_channel(mx.nd.array([[1, 9, 3], [7, 2, 5]]))
+        [1. 0.]
+        <NDArray 2 @cpu(0)>
     """
     return jax.lax.argmax(data, 1, jnp.int32).astype(data.dtype)
 
@@ -242,6 +271,12 @@ def moments(data, *, axes: Shape | None = None, keepdims: bool = False):
 
     Returns:
         The mean and the population variance, both in the dtype of `data`.
+
+    Example:
+        >>> mean, variance = mx.nd.moments(mx.nd.array([[1, 3], [2, 6]]), axes=1)
+        >>> variance
+        [1. 4.]
+        <NDArray 2 @cpu(0)>
     """
     over = reduced_axes(Axes(axes), data.ndim)
     shape = reduced_shape(data.shape, over, keepdims)
@@ -302,6 +337,12 @@ def histogram(data, bins=None, *, bin_cnt: int | None = None, range: tuple[float
 
     Returns:
         The int64 counts (n,), and the edges (n + 1,) in the dtype of `data`.
+
+    Example:
+        >>> counts, edges = mx.nd._internal._histogram(mx.nd.array([1, 2, 2, 9]), bin_cnt=2, range=(0, 10))
+        >>> counts
+        [3 1]
+        <NDArray 2 @cpu(0)>
     """
     x = data.reshape(-1)
     if bins is None:

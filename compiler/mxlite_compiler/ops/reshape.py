@@ -127,6 +127,10 @@ def reshape(data, *, shape: Shape = (), reverse: bool = False, target_shape: Sha
 
     Returns:
         An array with the dtype of `data`.
+
+    Example:
+        >>> mx.nd.reshape(mx.nd.zeros((2, 3, 4)), shape=(0, -1)).shape
+        (2, 12)
     """
     return data.reshape(reshaped(_codes(shape, target_shape, keep_highest), reverse, data.shape)[1])
 
@@ -151,13 +155,24 @@ def flatten(data):
 
     Returns:
         (batch, product of the rest); (batch, 1) for one axis.
+
+    Example:
+        >>> mx.nd.flatten(mx.nd.zeros((2, 3, 4))).shape
+        (2, 12)
     """
     return data.reshape(data.shape[0], -1)
 
 
 @op("expand_dims")
 def expand_dims(data, *, axis: int):
-    """`data` with an axis of size 1 inserted that becomes number `axis` of the result, counted from either end."""
+    """`data` with an axis of size 1 inserted that becomes number `axis` of the result, counted from either end.
+
+    Example:
+        >>> mx.nd.expand_dims(mx.nd.array([1, 2]), axis=1)
+        [[1.]
+         [2.]]
+        <NDArray 2x1 @cpu(0)>
+    """
     at = axis_of(axis, data.ndim + 1)
     return data.reshape(*data.shape[:at], 1, *data.shape[at:])
 
@@ -184,6 +199,11 @@ def squeeze(data, *, axis: Shape | None = None):
 
     Returns:
         An array with the dtype of `data`; of shape (1,) when nothing is left.
+
+    Example:
+        >>> mx.nd.squeeze(mx.nd.array([[1], [2]]), axis=1)
+        [1. 2.]
+        <NDArray 2 @cpu(0)>
     """
     return data.reshape(_squeezed(axis, data.shape))
 
@@ -224,6 +244,12 @@ def reshape_like(
 
     Returns:
         An array with the dtype of `lhs`.
+
+    Example:
+        >>> mx.nd.reshape_like(mx.nd.array([1, 2, 3, 4]), mx.nd.zeros((2, 2)))
+        [[1. 2.]
+         [3. 4.]]
+        <NDArray 2x2 @cpu(0)>
     """
     a, b = _span(lhs_begin, lhs_end, lhs.ndim), _span(rhs_begin, rhs_end, rhs.ndim)
     return lhs.reshape(*lhs.shape[: a.start], *rhs.shape[b], *lhs.shape[a.stop :])

@@ -260,6 +260,13 @@ def rnn(
 
     Returns:
         (time, batch, directions * hidden); with `state_outputs` also the final hidden states, and cells for ``lstm``.
+
+    Example:
+        >>> x, state = mx.nd.ones((2, 1, 1)), mx.nd.zeros((1, 1, 1))  # 2 steps, 1 sequence, 1 number
+        >>> parameters = mx.nd.array([1, 1, 0, 0])  # the weights of input and state, then their biases
+        >>> mx.nd.RNN(x, parameters, state, mode="rnn_relu", state_size=1, num_layers=1)[:, 0, 0]
+        [1. 2.]
+        <NDArray 2 @cpu(0)>
     """
     layout = Layout(mode, state_size, num_layers, bidirectional, projection_size)
     clip = partial(_clip, lstm_state_clip_min, lstm_state_clip_max, lstm_state_clip_nan)

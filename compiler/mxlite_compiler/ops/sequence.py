@@ -62,6 +62,14 @@ def sequence_mask(data, sequence_length=None, *, use_sequence_length: bool = Fal
         use_sequence_length: whether there is a `sequence_length` input.
         value: what masked steps become.
         axis: the axis of time.
+
+    Example:
+        >>> x = mx.nd.array([[1, 2], [3, 4], [5, 6]])  # 3 steps of 2 sequences
+        >>> mx.nd.SequenceMask(x, mx.nd.array([1, 2]), use_sequence_length=True, value=-1)
+        [[ 1.  2.]
+         [-1.  4.]
+         [-1. -1.]]
+        <NDArray 3x2 @cpu(0)>
     """
     if sequence_length is None:
         return data
@@ -78,6 +86,12 @@ def sequence_last(data, sequence_length=None, *, use_sequence_length: bool = Fal
         sequence_length: (batch,) numbers of steps; with `use_sequence_length`, otherwise all are full.
         use_sequence_length: whether there is a `sequence_length` input.
         axis: the axis of time.
+
+    Example:
+        >>> x = mx.nd.array([[1, 2], [3, 4], [5, 6]])  # 3 steps of 2 sequences
+        >>> mx.nd.SequenceLast(x, mx.nd.array([1, 3]), use_sequence_length=True)
+        [1. 6.]
+        <NDArray 2 @cpu(0)>
     """
     if sequence_length is None:
         return jax.lax.index_in_dim(data, data.shape[axis] - 1, axis, keepdims=False)
@@ -94,6 +108,14 @@ def sequence_reverse(data, sequence_length=None, *, use_sequence_length: bool = 
         sequence_length: (batch,) numbers of steps; with `use_sequence_length`, otherwise all are full.
         use_sequence_length: whether there is a `sequence_length` input.
         axis: the axis of time.
+
+    Example:
+        >>> x = mx.nd.array([[1, 2], [3, 4], [5, 6]])  # 3 steps of 2 sequences
+        >>> mx.nd.SequenceReverse(x, mx.nd.array([2, 3]), use_sequence_length=True)
+        [[3. 6.]
+         [1. 4.]
+         [5. 2.]]
+        <NDArray 3x2 @cpu(0)>
     """
     if sequence_length is None:
         return jax.lax.rev(data, (axis,))

@@ -60,6 +60,12 @@ def slice_(data, *, begin: Bounds, end: Bounds, step: Bounds = ()):
 
     Returns:
         An array with the dtype of `data`.
+
+    Example:
+        >>> mx.nd.slice(mx.nd.array([[1, 2, 3], [4, 5, 6]]), begin=(0, 1), end=(None, 3))
+        [[2. 3.]
+         [5. 6.]]
+        <NDArray 2x2 @cpu(0)>
     """
     return data[_slices(begin, end, step, data.shape)]
 
@@ -75,7 +81,14 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 @op("slice_axis")
 def slice_axis(data, *, axis: int, begin: int, end: int | None):
-    """The elements `begin` to `end` (not included, None for all) of one axis; negative numbers count from its end."""
+    """The elements `begin` to `end` (not included, None for all) of one axis; negative numbers count from its end.
+
+    Example:
+        >>> mx.nd.slice_axis(mx.nd.array([[1, 2, 3], [4, 5, 6]]), axis=1, begin=1, end=None)
+        [[2. 3.]
+         [5. 6.]]
+        <NDArray 2x2 @cpu(0)>
+    """
     return jax.lax.slice_in_dim(data, *_axis_bounds(axis, begin, end, data.shape), axis=axis_of(axis, data.ndim))
 
 
@@ -115,6 +128,11 @@ def slice_like(data, shape_like, *, axes: Shape = ()):
 
     Returns:
         An array with the dtype of `data`.
+
+    Example:
+        >>> mx.nd.slice_like(mx.nd.array([[1, 2, 3], [4, 5, 6]]), mx.nd.zeros((1, 2)))
+        [[1. 2.]]
+        <NDArray 1x2 @cpu(0)>
     """
     return jax.lax.slice(data, (0,) * data.ndim, _like(axes, data.shape, shape_like.shape))
 
@@ -140,7 +158,15 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 @op("_slice_assign", alias=("_crop_assign",))
 def slice_assign(lhs, rhs, *, begin: Bounds, end: Bounds, step: Bounds = ()):
-    """`lhs` with ``lhs[begin:end:step]`` replaced by `rhs`, which has the shape of that slice."""
+    """`lhs` with ``lhs[begin:end:step]`` replaced by `rhs`, which has the shape of that slice.
+
+    Example:
+        >>> x = mx.nd.array([[1, 2, 3], [4, 5, 6]])
+        >>> mx.nd._internal._slice_assign(x, mx.nd.array([[9], [9]]), begin=(0, 1), end=(2, 2))
+        [[1. 9. 3.]
+         [4. 9. 6.]]
+        <NDArray 2x3 @cpu(0)>
+    """
     return _write(lhs, _slices(begin, end, step, lhs.shape), rhs)
 
 
@@ -163,7 +189,15 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 @op("_slice_assign_scalar", alias=("_crop_assign_scalar",), dynamic=("scalar",))
 def slice_assign_scalar(data, *, scalar: float = 0.0, begin: Bounds, end: Bounds, step: Bounds = ()):
-    """`data` with every element of ``data[begin:end:step]`` replaced by `scalar`."""
+    """`data` with every element of ``data[begin:end:step]`` replaced by `scalar`.
+
+    Example:
+        >>> x = mx.nd.array([[1, 2, 3], [4, 5, 6]])
+        >>> mx.nd._internal._slice_assign_scalar(x, scalar=9, begin=(0, 1), end=(2, 2))
+        [[1. 9. 3.]
+         [4. 9. 6.]]
+        <NDArray 2x3 @cpu(0)>
+    """
     slices = _slices(begin, end, step, data.shape)
     return _write(data, slices, jnp.full(_sliced(slices, data.shape), scalar_like(scalar, data), data.dtype))
 
@@ -189,6 +223,10 @@ def crop(*data, num_args: int, offset: Shape = (0, 0), h_w: Shape = (0, 0), cent
 
     Returns:
         (batch, channel, new height, new width).
+
+    Example:
+        >>> mx.nd.Crop(mx.nd.zeros((1, 1, 6, 6)), h_w=(2, 3), offset=(1, 1), num_args=1).shape
+        (1, 1, 2, 3)
     """
     x = data[0]
     h, w = data[1].shape[2:] if num_args == 2 else h_w

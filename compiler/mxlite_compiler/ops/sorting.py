@@ -54,6 +54,11 @@ def sort(data, *, axis: int | None = -1, is_ascend: bool = True):
 
     Returns:
         An array like `data`, (size of data,) without an axis. A second, hidden output has the indices.
+
+    Example:
+        >>> mx.nd.sort(mx.nd.array([[3, 1, 2]]), is_ascend=False)
+        [[3. 2. 1.]]
+        <NDArray 1x3 @cpu(0)>
     """
     x, at_ = _line(data, axis)
     values, places = _sorted(x, at_, is_ascend)
@@ -78,6 +83,11 @@ def argsort(data, *, axis: int | None = -1, is_ascend: bool = True, dtype: DType
 
     Returns:
         Indices in the shape of `data`, (size of data,) without an axis.
+
+    Example:
+        >>> mx.nd.argsort(mx.nd.array([[3, 1, 2]]))
+        [[1. 2. 0.]]
+        <NDArray 1x3 @cpu(0)>
     """
     x, at_ = _line(lax.stop_gradient(data), axis)
     return _sorted(x, at_, is_ascend)[1].astype(dtype)
@@ -111,6 +121,11 @@ def topk(
 
     Returns:
         The shape of `data` with size k at `axis`, (k,) without an axis.
+
+    Example:
+        >>> mx.nd.topk(mx.nd.array([[3, 1, 2]]), k=2, ret_typ="value")
+        [[3. 2.]]
+        <NDArray 1x2 @cpu(0)>
     """
     x, at_ = _line(data, axis)
     n = x.shape[at_]

@@ -44,7 +44,14 @@ def _infer_permutation(new: Op, find: Any) -> None:
 
 @op("transpose")
 def transpose(data, *, axes: Shape = ()):
-    """`data` with its axes in the order `axes`, or reversed."""
+    """`data` with its axes in the order `axes`, or reversed.
+
+    Example:
+        >>> mx.nd.transpose(mx.nd.array([[1, 2], [3, 4]]))
+        [[1. 3.]
+         [2. 4.]]
+        <NDArray 2x2 @cpu(0)>
+    """
     return jnp.transpose(data, axes or None)
 
 
@@ -53,7 +60,12 @@ _infer_permutation(transpose, _permutation)
 
 @op("SwapAxis", alias=("swapaxes",))
 def swap_axis(data, *, dim1: int = 0, dim2: int = 0):
-    """`data` with the axes `dim1` and `dim2` exchanged."""
+    """`data` with the axes `dim1` and `dim2` exchanged.
+
+    Example:
+        >>> mx.nd.swapaxes(mx.nd.zeros((2, 3, 4)), dim1=0, dim2=2).shape
+        (4, 3, 2)
+    """
     return jnp.swapaxes(data, dim1, dim2)
 
 
@@ -62,7 +74,14 @@ _infer_permutation(swap_axis, _swap)
 
 @op("reverse", alias=("flip",))
 def reverse(data, *, axis: Shape):
-    """`data` with the order of the elements reversed along each of `axis`."""
+    """`data` with the order of the elements reversed along each of `axis`.
+
+    Example:
+        >>> mx.nd.reverse(mx.nd.array([[1, 2], [3, 4]]), axis=1)
+        [[2. 1.]
+         [4. 3.]]
+        <NDArray 2x2 @cpu(0)>
+    """
     return jax.lax.rev(data, axes_of(axis, data.ndim))
 
 
@@ -84,6 +103,13 @@ def depth_to_space(data, *, block_size: int):
 
     Returns:
         (batch, channel / block_size ** 2, height * block_size, width * block_size).
+
+    Example:
+        >>> x = mx.nd.array([1, 2, 3, 4]).reshape((1, 4, 1, 1))
+        >>> mx.nd.depth_to_space(x, block_size=2)
+        [[[[1. 2.]
+           [3. 4.]]]]
+        <NDArray 1x1x2x2 @cpu(0)>
     """
     n, c, h, w = data.shape
     b = block_size
@@ -101,6 +127,10 @@ def space_to_depth(data, *, block_size: int):
 
     Returns:
         (batch, channel * block_size ** 2, height / block_size, width / block_size).
+
+    Example:
+        >>> mx.nd.space_to_depth(mx.nd.zeros((1, 1, 4, 6)), block_size=2).shape
+        (1, 4, 2, 3)
     """
     n, c, h, w = data.shape
     b = block_size
@@ -149,6 +179,11 @@ def diag(data, *, k: int = 0, axis1: int = 0, axis2: int = 1):
     Returns:
         Of one dimension: (n + abs(k), n + abs(k)), zero elsewhere. Of more: the diagonals of the two axes, along the
         last axis.
+
+    Example:
+        >>> mx.nd.diag(mx.nd.array([[1, 2], [3, 4]]))
+        [1. 4.]
+        <NDArray 2 @cpu(0)>
     """
     if data.ndim == 1:
         i = jnp.arange(data.size, dtype=jnp.int32)

@@ -48,6 +48,12 @@ def _up_sampling(
         multi_input_mode: several inputs are concatenated along the channels, or added.
         num_args: how many inputs there are.
         workspace: accepted for compatibility.
+
+    Example:
+        >>> mx.nd.UpSampling(mx.nd.array([[[[1, 2]]]]), scale=2, sample_type="nearest")
+        [[[[1. 1. 2. 2.]
+           [1. 1. 2. 2.]]]]
+        <NDArray 1x1x2x4 @cpu(0)>
     """
     if sample_type == "bilinear":
         kernel, stride, pad = _geometry(scale)
