@@ -260,7 +260,7 @@ class Custom(Op):
         if key not in state:
             with user_code(p.op_type, node.name, "create_operator"):
                 state[key] = p.prop.create_operator(
-                    current_context(),
+                    _place(arrays),
                     [list(x.shape) for x in arrays[: p.num_args]],
                     [np.dtype(x.dtype).type for x in arrays[: p.num_args]],
                 )
@@ -415,7 +415,8 @@ def custom(*inputs: NDArray, op_type: str | None = None, name: str | None = None
         array._set(new)
     results = [NDArray._wrap(o, ctx) for o in outs]
     if eager_mode.recording:
-        record(_CUSTOM_CALL, (node, state), arrays, values, outs, results)
+        # Backward sees the auxiliary states as forward left them.
+        record(_CUSTOM_CALL, (node, state), arrays, [*values[: p.num_args], *states], outs, results)
     return results[0] if len(results) == 1 else results
 
 

@@ -45,9 +45,10 @@ class Compiled:
         function: the pure function to compile.
         name: what profiles and warnings call it.
         donate: positions of the arguments whose buffers the outputs may reuse.
+        device: where to run when no argument that the program reads says it.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, donate: Sequence[int] = ()):
+    def __init__(self, function: Callable[..., Any], name: str, donate: Sequence[int] = (), device: Any = None):
         self.name, self.traces, self.launches = name, 0, 0
 
         def traced(*args: Any) -> Any:
@@ -63,7 +64,8 @@ class Compiled:
             return function(*args)
 
         traced.__name__ = name
-        self._jitted = jax.jit(traced, donate_argnums=tuple(donate), keep_unused=bool(donate))
+        options = {} if device is None else {"out_shardings": jax.sharding.SingleDeviceSharding(device)}
+        self._jitted = jax.jit(traced, donate_argnums=tuple(donate), keep_unused=bool(donate), **options)
 
     def __call__(self, *args: Any) -> Any:
         self.launches += 1

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import register
+from .functions import boolean_mask as boolean_mask
 
 register.install(globals(), ("_contrib_",), __name__)
 

@@ -6,13 +6,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from mxlite_compiler.graph import Node
 from mxlite_compiler.op import Mode, Op, get_op
 from mxlite_compiler.params import parse
+from mxlite_compiler.segments import HostOp
 
 from .. import _rng
 from ..base import MXNetError, eager_mode, explain, x64
@@ -40,7 +43,8 @@ class Program(Call):
     """
 
     __slots__ = (
-        "attrs", "check", "dynamic", "fn", "mutates", "name", "names", "op", "params", "traces", "train", "visible",
+        "attrs", "check", "dynamic", "fn", "host", "mutates", "name", "names", "op", "params", "traces", "train",
+        "visible",
     )  # fmt: skip
 
     def __init__(
@@ -57,16 +61,25 @@ class Program(Call):
         self.names = op.inputs(params)
         self.mutates = tuple(self.names.index(n) for n in op.mutates(params))
         self.traces = 0
+        self.host = op.is_host(params)
         options: dict[str, Any] = {}
         if ctx is not None:  # no array says where to run
             options["out_shardings"] = jax.sharding.SingleDeviceSharding(ctx.jax_device)
-        self.fn = jax.jit(self._run, **options)
+        self.fn = self._run_host if self.host else jax.jit(self._run, **options)
         failed = op._check(params) if op._check else None
         self.check = jax.jit(failed) if failed else None
 
     def _run(self, key: Any, scalars: tuple[Any, ...], *arrays: jax.Array) -> Any:
         self.traces += 1
         return self._call((key, scalars), arrays, self.train)
+
+    def _run_host(self, key: Any, scalars: tuple[Any, ...], *arrays: jax.Array) -> Any:
+        return cast(HostOp, self.op).host_forward(self._node(), self.train, arrays, {})
+
+    def _node(self) -> Node:
+        node = Node(None, self.name)
+        node.params = self.params
+        return node
 
     def _call(self, extras: Any, arrays: Arrays, train: bool) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
         key, scalars = extras
@@ -85,6 +98,12 @@ class Program(Call):
         if self.op.name in _CASTS:  # as in MXNet, also from and to integers
             return [None if heads[0] is None else heads[0].astype(inputs[0].dtype)]
         return super().pull(extras, inputs, wanted, heads, train)
+
+    def host_backward(
+        self, extras: Any, inputs: Arrays, outs: Arrays, heads: Cotangents, train: bool
+    ) -> Sequence[jax.Array | None]:
+        given = [jnp.zeros_like(o) if h is None else h for h, o in zip(heads, outs, strict=True)]
+        return cast(HostOp, self.op).host_backward(self._node(), given, inputs, outs, {})
 
     def operators(self, extras: Any) -> list[tuple[str, dict[str, Any]]]:
         return [(self.op.name, {**self.attrs, **dict(zip(self.dynamic, map(float, extras[1]), strict=True))})]

@@ -96,6 +96,29 @@ def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int =
     return parts if len(parts) > 1 else parts[0]
 
 
+def boolean_mask(
+    data: NDArray, index: NDArray, axis: int = 0, out: NDArray | None = None, name: str | None = None
+) -> NDArray:
+    """The rows of `data` whose entry in `index` is not 0. Waits for `index`: it decides the shape of the result.
+
+    Args:
+        data: (n, ...).
+        index: (n,).
+        axis: 0; MXNet has no other either.
+        out: an array to write into.
+        name: not used.
+
+    Returns (m, ...). Raises MXNetError when `index` does not have one entry a row, or for another axis.
+    """
+    if axis != 0:
+        raise MXNetError(explain(f"axis={axis} is not supported, only 0", op="boolean_mask"))
+    if index.shape != data.shape[:1]:
+        given = [("data", data.shape), ("index", index.shape)]
+        raise MXNetError(explain("index must have one entry for each row of data", op="boolean_mask", given=given))
+    rows = from_host(np.flatnonzero(index.asnumpy()).astype(np.int32), data.context)
+    return data[rows] if out is None else data[rows].copyto(out)
+
+
 def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:
     """Write the one-hot rows of `indices` (n,) into `out` (n, classes). Deprecated in MXNet; use `one_hot`."""
     return invoke("one_hot", (indices,), {"depth": out.shape[1]}).copyto(out)

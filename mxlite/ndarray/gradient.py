@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from ..base import EagerScope, MXNetError, explain
 from . import _kernels
@@ -297,7 +298,7 @@ def _compiled(
                 wanted.append((position, (OUTSIDE, sinks.setdefault(entry, len(sinks)))))
         steps.append(Step(node.call, tuple(numbers), tuple(wanted), len(node.outs) or 1))
     seeds = [e for e in found if e[0] in index]
-    begun = tuple(((index[s], i), h.shape, h._cell.dtype.name) for (s, i), h in ones.items() if s in index)
+    begun = tuple(((index[s], i), h.shape, h._cell.dtype) for (s, i), h in ones.items() if s in index)
     if not seeds and not begun:
         return
     key = PlanKey(
@@ -306,6 +307,7 @@ def _compiled(
         begun,
         tuple(e in found for e in sinks),
         train,
+        nodes[0].ctx.jax_device,
     )
     extras = [node.extras for node in nodes]
     gradients = plan(key).run(arrays, extras, [found[e] for e in seeds], [found[e] for e in sinks if e in found])
@@ -361,7 +363,7 @@ def _recorded_grad(
             if source in needing:
                 ports.append((position, (OUTSIDE, sinks[source]) if source in sinks else (index[source], number)))  # pyright: ignore
         steps.append(Step(node.call, tuple(inputs), tuple(ports), len(node.outs) or 1))
-    ones: list[tuple[Port, tuple[int, ...], str]] = []
+    ones: list[tuple[Port, tuple[int, ...], np.dtype]] = []
     seeds: list[Port] = []
     seed_arrays: list[jax.Array] = []
     for head, (source, number), given in zip(heads, entries, head_grads, strict=True):
@@ -369,18 +371,19 @@ def _recorded_grad(
             continue
         port = (index[source], number) if source in index else (OUTSIDE, sinks[source])  # pyright: ignore
         if given is None:
-            ones.append((port, head.shape, head._cell.dtype.name))
+            ones.append((port, head.shape, head._cell.dtype))
         else:
             seeds.append(port)
             seed_arrays.append(_head_gradient(head, given))
             origins.append(entry_of(given))
-    key = PlanKey(tuple(steps), tuple(seeds), tuple(ones), (False,) * len(sinks), train)
+    ctx = variables[0]._cell.ctx
+    key = PlanKey(tuple(steps), tuple(seeds), tuple(ones), (False,) * len(sinks), train, ctx.jax_device)
     shown = list(dict(zip(wanted, variables, strict=True)).values())
-    call = replay(key, len(arrays), tuple((v.shape, v._cell.dtype.name) for v in shown))
+    call = replay(key, len(arrays), tuple((v.shape, v._cell.dtype) for v in shown))
     extras = tuple(node.extras for node in nodes)
     gradients = call.plan.run(arrays, extras, seed_arrays, [])
     outs = [_or_zeros(g, v) for g, v in zip(gradients, shown, strict=True)]
-    node = TapeNode(call, extras, tuple(origins), [*arrays, *seed_arrays], outs, variables[0]._cell.ctx)
+    node = TapeNode(call, extras, tuple(origins), [*arrays, *seed_arrays], outs, ctx)
     results = []
     for variable, leaf in zip(variables, wanted, strict=True):
         result = type(variable)._wrap(outs[sinks[leaf]], variable._cell.ctx)

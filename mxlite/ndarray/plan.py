@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mxlite_compiler.program import Compiled, ProgramCache
 
+from ..context import Device
 from .tape import Arrays, Call
 
 #: An output of a step: (step, output number). With step -1 what lies outside of the plan: (-1, sink number).
@@ -47,13 +49,15 @@ class PlanKey(NamedTuple):
         ones: the ports whose gradient begins with ones, with shape and dtype: heads without a head gradient.
         started: per sink whether some gradient is given already, to be added to.
         train: the mode of backward.
+        device: where it runs.
     """
 
     steps: tuple[Step, ...]
     seeds: tuple[Port, ...]
-    ones: tuple[tuple[Port, tuple[int, ...], str], ...]
+    ones: tuple[tuple[Port, tuple[int, ...], np.dtype], ...]
     started: tuple[bool, ...]
     train: bool
+    device: Device
 
 
 class Plan:
@@ -65,7 +69,7 @@ class Plan:
 
     def __init__(self, key: PlanKey):
         self.key = key
-        self.run = Compiled(self.gradients, "autograd_backward")
+        self.run = Compiled(self.gradients, "autograd_backward", device=key.device)
 
     def gradients(self, arrays: Arrays, extras: Sequence[Any], seeds: Arrays, started: Arrays) -> list[Any]:
         """The traceable form of the call."""
@@ -119,7 +123,7 @@ class Replay(Call):
     __slots__ = ("arrays", "plan", "shapes")
     name = "gradient"
 
-    def __init__(self, plan: Plan, arrays: int, shapes: tuple[tuple[tuple[int, ...], str], ...]):
+    def __init__(self, plan: Plan, arrays: int, shapes: tuple[tuple[tuple[int, ...], np.dtype], ...]):
         self.plan, self.arrays, self.shapes = plan, arrays, shapes
 
     def apply(self, extras: Any, inputs: Arrays, train: bool) -> tuple[jax.Array, ...]:
@@ -137,6 +141,6 @@ def plan(key: PlanKey) -> Plan:
     return _plans.get(key, lambda: Plan(key))
 
 
-def replay(key: PlanKey, arrays: int, shapes: tuple[tuple[tuple[int, ...], str], ...]) -> Replay:
+def replay(key: PlanKey, arrays: int, shapes: tuple[tuple[tuple[int, ...], np.dtype], ...]) -> Replay:
     """The call of this structure with so many given arrays, and sinks of these shapes and dtypes."""
     return _plans.get((key, arrays, shapes), lambda: Replay(plan(key), arrays, shapes))
