@@ -37,6 +37,19 @@ NOT_RUN: dict[str, str] = {
 }
 
 
+#: Operators -> what they do otherwise than MXNet 1.9.1 on purpose, and why. `make conformance` lists it.
+DIFFERENCES: dict[str, str] = {
+    "_random_*, _sample_*, _shuffle, Dropout, LeakyReLU(rrelu)": "the numbers of a seed are JAX's, not MXNet's: only "
+    "their distribution is the same; one generator serves every device, eager or compiled",
+    "slice, reverse, gather_nd, transpose, clip, pick, squeeze": "take some axes and dtypes that MXNet refuses",
+    "diag": "a diagonal outside of the matrix is an error; MXNet returns an empty array",
+    "_unravel_index": "its shape is (number of sizes, *data); MXNet 1.9.1 returns its input for two axes",
+    "cast_storage": "only stype='default': arrays are stored densely, also those of mx.nd.sparse",
+    "Custom": "Python code runs between compiled pieces; an exception is raised as itself, not as an MXNetError later",
+    "BatchNorm_v1, IdentityAttachKLSparseReg": "mx.nd takes their auxiliary states; in MXNet only executors run them",
+}
+
+
 def rtol(case: Case, dtype: str) -> float:
     """The relative tolerance for an array of `case` that has `dtype`."""
     for key in (case.id, case.op):

@@ -6,13 +6,13 @@ A case whose operator is not registered is not collected. ``cases.py`` lists wha
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from mxlite_compiler.op import OPS
 from mxlite_compiler.shapes import join_shapes
-from tests.ops.cases import GUESSES, LOOSE, NO_GRADS, NO_VALUES, NOT_RUN, rtol
-from tests.ops.golden import Case, all_cases, assert_close, cases_of_registered, results
+from tests.ops.cases import GUESSES, LOOSE, NO_GRADS, NO_VALUES, NOT_RUN
+from tests.ops.compare import check_gradients, check_values
+from tests.ops.golden import Case, all_cases, cases_of_registered, results
 
 CASES = cases_of_registered(exclude=NOT_RUN)
 IDS: dict[str, tuple[str, ...]] = {op: tuple(c.id for c in CASES if c.op == op) for op in {c.op for c in CASES}}
@@ -22,21 +22,8 @@ every_case = pytest.mark.parametrize("case", CASES, ids=[c.id for c in CASES])
 @every_case
 def test_values(case: Case):
     done = results(case.op, IDS[case.op])[case.id]
-    if done.error is not None:
-        raise done.error
-    visible = done.outputs[: case.operator.visible(case.bind())]
-    assert len(visible) == len(case.outputs)
-    for i, (got, want) in enumerate(zip(visible, case.outputs, strict=True)):
-        if case.stochastic or case.id in NO_VALUES or case.op in NO_VALUES:
-            assert (got.shape, got.dtype) == (want.shape, want.dtype)
-        else:
-            assert_close(got, want, rtol(case, want.dtype.name), f"output {i}")
-    for i, want in case.inputs_after.items():
-        if i in done.inputs_after or not np.array_equal(want, case.inputs[i], equal_nan=True):
-            assert_close(done.inputs_after[i], want, rtol(case, want.dtype.name), f"input {i} after the call")
-    if not (case.stochastic or case.id in NO_GRADS or case.op in NO_GRADS):
-        for i, want in case.grads.items():
-            assert_close(done.grads[i], want, rtol(case, want.dtype.name), f"gradient of input {i}")
+    check_values(case, done)
+    check_gradients(case, done)
 
 
 @every_case
