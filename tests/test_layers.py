@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mxlite.base",
         "mxlite._rng",
         "mxlite._frontend",
+        "mxlite._nested",
         "mxlite.context",
         "mxlite.name",
         "mxlite.attribute",

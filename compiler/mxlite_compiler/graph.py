@@ -53,7 +53,8 @@ class Node:
         self.attrs = {key: to_text(value) for key, value in (attrs or {}).items()}
         self.params: Any = None
         if op is not None:
-            self.params = op.bind({k: v for k, v in self.attrs.items() if not k.startswith("__")}, name)
+            own = op.bind({k: v for k, v in self.attrs.items() if not k.startswith("__")}, name)
+            self.params = op.with_graphs(own, self.subgraphs, name)
             expected = op.inputs(self.params)
             if len(expected) != len(self.inputs):
                 raise MXNetError(
@@ -195,4 +196,6 @@ class Graph:
             attrs = ", ".join(f"{k}: {v}" for k, v in sorted(node.attrs.items()))
             call = "variable" if node.op is None else f"{node.op.name}({', '.join(map(ref, node.inputs))})"
             lines.append(f"{node.name} = {call}" + (f" {{{attrs}}}" if attrs else ""))
+            for body in node.subgraphs:
+                lines += [f"    {line}" for line in body.dump().split("\n")]
         return "\n".join([*lines, f"return {', '.join(map(ref, self.entries))}"])

@@ -8,7 +8,7 @@ MXNet infers weights from data, and data from weights or outputs; each operator'
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from .errors import Mismatch, MXNetError, explain
@@ -37,22 +37,28 @@ class Inferred(Generic[T]):
     entries: dict[Entry, T | None]
 
 
-def infer_shapes(graph: Graph, given: Mapping[str, Shape] | None = None) -> Inferred[Shape]:
-    """Infer every shape from those `given` by variable name and from ``__shape__`` attributes.
+def infer_shapes(
+    graph: Graph, given: Mapping[str, Shape] | None = None, outputs: Sequence[Shape | None] = ()
+) -> Inferred[Shape]:
+    """Infer every shape from those `given` by variable name, from ``__shape__`` attributes, and from those of outputs.
 
     A size 0 is unknown. Raises MXNetError naming the node, its inputs and the rule where shapes contradict.
     """
     start = _start(graph, given or {}, "__shape__", Shape)
+    _add_outputs(graph, outputs, start, join_shapes)
     return _fixpoint(graph, start, lambda op, *a: op.infer_shape(*a), join_shapes, known)
 
 
-def infer_dtypes(graph: Graph, given: Mapping[str, str] | None = None) -> Inferred[str]:
-    """Infer every dtype name from those `given` by variable name and from ``__dtype__`` attributes.
+def infer_dtypes(
+    graph: Graph, given: Mapping[str, str] | None = None, outputs: Sequence[str | None] = ()
+) -> Inferred[str]:
+    """Infer every dtype name from those `given` by variable name, from ``__dtype__`` attributes, and from outputs.
 
     Raises MXNetError naming the node where dtypes contradict: MXNet promotes no types.
     """
     start = _start(graph, given or {}, "__dtype__", DType)
-    return _fixpoint(graph, start, lambda op, *a: op.infer_dtype(*a), _same_dtype, bool)
+    _add_outputs(graph, outputs, start, same_dtype)
+    return _fixpoint(graph, start, lambda op, *a: op.infer_dtype(*a), same_dtype, bool)
 
 
 def _start(graph: Graph, given: Mapping[str, Any], attribute: str, hint: Any) -> dict[Entry, Any]:
@@ -69,7 +75,19 @@ def _start(graph: Graph, given: Mapping[str, Any], attribute: str, hint: Any) ->
     return facts
 
 
-def _same_dtype(a: str | None, b: str | None, what: str) -> str | None:
+def _add_outputs(
+    graph: Graph, outputs: Sequence[Any], facts: dict[Entry, Any], join: Callable[[Any, Any, str], Any]
+) -> None:
+    try:
+        for entry, fact in zip(graph.entries, outputs, strict=False):
+            if fact is not None:
+                facts[entry] = join(facts.get(entry), fact, entry.name)
+    except Mismatch as e:
+        raise MXNetError(explain(str(e))) from None
+
+
+def same_dtype(a: str | None, b: str | None, what: str) -> str | None:
+    """The one dtype that `a` and `b` (None: unknown) agree on. Mismatch when they differ."""
     if a and b and a != b:
         raise Mismatch(f"{what} cannot be both {a} and {b}")
     return a or b

@@ -249,7 +249,7 @@ def graph_to_json(graph: Graph) -> str:
     return _text({**_graph_fields(graph), "attrs": {"mxnet_version": ["int", VERSION]}}, 0)
 
 
-def _graph_fields(graph: Graph) -> dict[str, Any]:
+def _graph_fields(graph: Graph, body: bool = False) -> dict[str, Any]:
     number = {node: i for i, node in enumerate(graph.nodes)}
     writes: dict[Node, int] = {}
     rows, nodes = [0], []
@@ -259,13 +259,14 @@ def _graph_fields(graph: Graph) -> dict[str, Any]:
 
     for node in graph.nodes:
         for variable in _written(node):
-            writes[variable] = writes.get(variable, 0) + 1
+            # A variable that a body takes from outside stands in it as a copy, whose versions nobody counts.
+            writes[variable] = writes.get(variable, 0) + (not body or "__subgraph_name__" in variable.attrs)
         fields: dict[str, Any] = {"op": "null" if node.op is None else node.op.name, "name": node.name}
         if node.attrs:
             fields["attrs"] = dict(sorted(node.attrs.items()))
         fields["inputs"] = [entry(e) for e in node.inputs]
         if node.subgraphs:
-            fields["subgraphs"] = [_graph_fields(g) for g in node.subgraphs]
+            fields["subgraphs"] = [_graph_fields(g, body=True) for g in node.subgraphs]
         nodes.append(fields)
         rows.append(rows[-1] + counted_outputs(node))
     return {

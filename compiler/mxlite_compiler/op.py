@@ -212,6 +212,10 @@ class Op:
             raise MXNetError(explain(f"required parameter {', '.join(missing)} is missing", op=self.name, node=node))
         return self.params(**values)
 
+    def with_graphs(self, p: Any, graphs: Sequence[Any], node: str = "") -> Any:
+        """The parameters `p` of a node that has the subgraphs `graphs`; only control flow operators use them."""
+        return p
+
     # Inference.
 
     def rule(self, p: Any) -> str:

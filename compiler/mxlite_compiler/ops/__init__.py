@@ -4,6 +4,7 @@
 from . import activation as activation
 from . import broadcast as broadcast
 from . import contrib as contrib
+from . import control_flow as control_flow
 from . import conv as conv
 from . import copying as copying
 from . import creation as creation
