@@ -38,6 +38,19 @@ def test_an_exception_leaves_the_old_file_and_no_other(tmp_path: Path, error: ty
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["f"]
 
 
+def test_an_interrupt_after_the_rename_is_told_as_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path, replace = tmp_path / "f", os.replace
+
+    def interrupted(*names: str) -> None:
+        replace(*names)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        atomic_write(path, b"new")
+    assert path.read_bytes() == b"new" and os.listdir(tmp_path) == ["f"]
+
+
 KILLED = """
 import os, signal, sys
 from mxlite_compiler._atomic import atomic_write

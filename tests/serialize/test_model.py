@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -147,3 +148,30 @@ def test_mxnet_reads_a_checkpoint_and_writes_the_same(tmp_path: Path):
     subprocess.run([str(ORACLE), str(tmp_path / "read.py"), prefix], check=True)
     for ending in ("symbol.json", "0001.params"):
         assert (tmp_path / f"net-again-{ending}").read_bytes() == (tmp_path / f"net-{ending}").read_bytes()
+
+
+SAVES = """
+import mxlite as mx
+net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=1000, name="fc")
+weight, bias = mx.nd.ones((1000, 2000)), mx.nd.ones(1000)
+for i in range(1, 100_000):
+    mx.model.save_checkpoint("net", 1, net, {"fc_weight": weight * i, "fc_bias": bias * i}, {})
+    print(i, flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_killed_program_leaves_a_whole_checkpoint(tmp_path: Path, number: int):
+    roots = [str(ROOT), str(ROOT / "compiler")]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(roots), "JAX_PLATFORMS": "cpu"}
+    with subprocess.Popen([sys.executable, "-c", SAVES], cwd=tmp_path, env=env, stdout=-1, stderr=-1) as program:
+        assert program.stdout and program.stderr
+        for _ in range(3):
+            assert program.stdout.readline()
+        program.send_signal(number)
+        last = [3, *map(int, program.stdout.read().split())][-1]
+        assert number == signal.SIGKILL or b"KeyboardInterrupt" in program.stderr.read()
+    _, args, aux = model.load_checkpoint(str(tmp_path / "net"), 1)
+    weight, bias = args["fc_weight"].asnumpy(), args["fc_bias"].asnumpy()
+    assert weight.min() == weight.max() == bias.min() == bias.max() and aux == {}
+    assert weight[0, 0] in (last, last + 1)
