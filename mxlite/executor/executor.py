@@ -32,7 +32,7 @@ class Executor:
 
     Attributes:
         arg_dict: argument name to NDArray.
-        grad_dict: argument name to its gradient NDArray, None where `grad_req` is null.
+        grad_dict: argument name to its gradient NDArray; None where none was given, or `simple_bind` met grad_req null.
         aux_dict: auxiliary state name to NDArray.
         outputs: the outputs of the latest forward; the same NDArrays every time, as in MXNet.
     """
@@ -49,11 +49,10 @@ class Executor:
         self._symbol, self.context = symbol, ctx
         self.graph: Graph = symbol.graph
         self.arg_dict, self.aux_dict = dict(args), dict(aux)
-        self.grad_dict: dict[str, NDArray | None] = {
-            name: grads.get(name) if grad_req[name] != "null" else None for name in self.arg_dict
-        }
+        self.grad_dict: dict[str, NDArray | None] = {name: grads.get(name) for name in self.arg_dict}
         self.grad_req = {name: req if self.grad_dict[name] is not None else "null" for name, req in grad_req.items()}
-        graded = [name for name, g in self.grad_dict.items() if g is not None]
+        written = {n: g for n, g in self.grad_dict.items() if g is not None and self.grad_req[n] != "null"}
+        graded = list(written)
         # Integers have no tangents in JAX; MXNet fills their gradients with zeros.
         wrt = [name for name in graded if jnp.issubdtype(self.arg_dict[name].dtype, jnp.inexact)]
         self.integer_grads = tuple(name for name in graded if name not in wrt)
@@ -64,15 +63,11 @@ class Executor:
         self._names = list(self.arg_dict), list(self.aux_dict)
         self.outputs = self._allocate_outputs()
         self.read_cells: tuple[Cell, ...] = _cells([*self.arg_dict.values(), *self.aux_dict.values()])
-        self.grad_cells: tuple[Cell, ...] = _cells([g for g in self.grad_dict.values() if g is not None])
+        self.grad_cells: tuple[Cell, ...] = _cells(written.values())
         #: What a training forward fills: outputs, auxiliary states, gammas that it resets.
         self.written_cells: tuple[Cell, ...] = tuple(o._cell for o in self.outputs) + _cells(self._written())
         # One array under two names, or a part of one, cannot be donated.
-        bound = [
-            *self.arg_dict.values(),
-            *self.aux_dict.values(),
-            *(g for g in self.grad_dict.values() if g is not None),
-        ]
+        bound = [*self.arg_dict.values(), *self.aux_dict.values(), *written.values()]
         self.donates = self.fusable and len(_cells(bound)) == len(bound) and all(nd._view is None for nd in bound)
         self._step: Step | None = None
         self._monitor: tuple[Callable[[str, NDArray], None], bool] | None = None
@@ -90,11 +85,15 @@ class Executor:
         return [self.arg_dict[n] if n in self.arg_dict else self.aux_dict[n] for n in names]
 
     def _allocate_outputs(self) -> list[NDArray]:
-        """Outputs with the shapes and dtypes that inference gives, so that looking at those does not wait."""
+        """Outputs with the shapes and dtypes that inference gives, so that looking at those does not wait.
+
+        A shape that depends on values (boolean_mask) is not known before every forward; then forward waits.
+        """
         shapes = infer_shapes(self.graph, {k: v.shape for k, v in {**self.arg_dict, **self.aux_dict}.items()})
         dtypes = infer_dtypes(
             self.graph, {k: np.dtype(v.dtype).name for k, v in {**self.arg_dict, **self.aux_dict}.items()}
         )
+        self._open = not all(map(known, shapes.outputs))
         return [_blank(s, d, self.context) for s, d in zip(shapes.outputs, dtypes.outputs, strict=True)]
 
     # The arrays as MXNet lists them.
@@ -106,7 +105,7 @@ class Executor:
 
     @property
     def grad_arrays(self) -> list[NDArray | None]:
-        """The gradients in the order of `Symbol.list_arguments`, None where `grad_req` is null."""
+        """The gradients in the order of `Symbol.list_arguments`, None where there is none."""
         return list(self.grad_dict.values())
 
     @property
@@ -144,14 +143,19 @@ class Executor:
         grads: Mapping[str, jax.Array] | None = None,
     ) -> None:
         """Put results into the bound arrays."""
-        for nd, x in zip(self.outputs, outputs, strict=True):
-            nd._cell.fill(x)
+        self._fill_outputs(outputs)
         for cell in self.written_cells[len(self.outputs) :]:
             cell.pending = None
         for name, x in written.items():
             self._fill(self.arg_dict[name] if name in self.arg_dict else self.aux_dict[name], x)
         if grads is not None:
             self.fill_gradients(grads)
+
+    def _fill_outputs(self, outputs: Sequence[jax.Array]) -> None:
+        for nd, x in zip(self.outputs, outputs, strict=True):
+            nd._cell.fill(x)
+            if self._open:
+                nd._cell.shape = x.shape
 
     def _fill(self, nd: NDArray, x: jax.Array) -> None:
         if nd._view is None:
@@ -171,8 +175,14 @@ class Executor:
                 self._fill(g, jnp.zeros(g.shape, g.dtype))
 
     def add_gradients(self, grads: Mapping[str, jax.Array], old: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        """`grads`, added to `old` where `grad_req` is add."""
-        return {k: old[k] + g if k in old else g for k, g in grads.items()}
+        """`grads`, added to `old` where `grad_req` is add; one array under several names gathers all of them."""
+        totals: dict[int, jax.Array] = {}
+        found = dict(grads)
+        for name in grads:
+            if name in old:
+                array = id(self.grad_dict[name])
+                found[name] = totals[array] = totals.get(array, old[name]) + grads[name]
+        return found
 
     # The public calls.
 
@@ -197,12 +207,13 @@ class Executor:
             self._run_monitor(is_train)
         if is_train:
             self._step = Step(self)
+            if self._open:
+                self._step.flush()
         else:
             args, aux, _ = self.read()
             key = random.draw_key(self.context) if self.draws else None
             self._step = None
-            for nd, x in zip(self.outputs, self.program.predict(args, aux, key), strict=True):
-                nd._cell.fill(x)
+            self._fill_outputs(self.program.predict(args, aux, key))
         return self.outputs
 
     def update_with(self, updates: Any) -> bool:

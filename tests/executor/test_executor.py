@@ -94,6 +94,26 @@ def test_one_array_under_two_names():
     assert [g.asscalar() for g in executor.grad_arrays] == [3, 3]
 
 
+def test_one_gradient_array_under_two_names_gathers_both():
+    x, y = mx.sym.Variable("x"), mx.sym.Variable("y")
+    a, g = mx.nd.array([2, 3]), mx.nd.array([10, 10])
+    ex = (x * 5 + y * 7).bind(mx.cpu(), {"x": a, "y": a}, {"x": g, "y": g}, "add")
+    for total in (22, 34):
+        ex.forward(is_train=True)
+        ex.backward(mx.nd.ones(2))
+        assert g.asnumpy().tolist() == [total, total]
+
+
+def test_a_gradient_array_that_is_not_wanted_stays_as_it_is():
+    x, y = mx.sym.Variable("x"), mx.sym.Variable("y")
+    a, grads = mx.nd.array([2, 3]), {"x": mx.nd.zeros(2), "y": mx.nd.full((2,), 9)}
+    ex = (x * y).bind(mx.cpu(), {"x": a, "y": a}, grads, {"x": "write", "y": "null"})
+    ex.forward(is_train=True)
+    ex.backward(mx.nd.ones(2))
+    assert ex.grad_dict["y"] is grads["y"] and grads["y"].asnumpy().tolist() == [9, 9]
+    assert grads["x"].asnumpy().tolist() == [2, 3]
+
+
 def test_backward_after_inference_forward_uses_training_gradients():
     executor = mlp().simple_bind(mx.cpu(), data=(2, 4))
     executor.forward(is_train=False)
