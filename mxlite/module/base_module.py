@@ -171,7 +171,7 @@ class BaseModule(abc.ABC):
             data = eval_data if isinstance(eval_data, NDArray) else array(eval_data)
             self.forward(DataBatch([data]), is_train=False)
             return self.get_outputs()[0]
-        if not hasattr(eval_data, "__iter__") and not hasattr(eval_data, "next"):
+        if not hasattr(eval_data, "reset") or not (hasattr(eval_data, "__iter__") or hasattr(eval_data, "next")):
             raise ValueError(
                 f"eval_data must be a data iterator, an NDArray or a numpy array, got {type(eval_data).__name__}"
             )

@@ -8,10 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from mxlite_compiler.errors import nearest
 from mxlite_compiler.shapes import known
 
 from ..io import DataDesc
 from ..ndarray import NDArray, array
+
+#: Names that end so are parameters, not inputs.
+PARAMETER_ENDINGS = ("_weight", "_bias", "_gamma", "_beta")
+
+
+class LabelError(ValueError, KeyError):
+    """A label that the symbol does not take; MXNet raises a KeyError with nothing but the name."""
+
+    __str__ = Exception.__str__  # KeyError's own shows the message as a quoted literal
 
 
 def as_list(x: Any) -> list[Any]:
@@ -36,10 +46,9 @@ def descriptions(shapes: Any) -> list[DataDesc]:
 
 def check_names(arguments: list[str], kind: str, names: list[str], strict: bool) -> None:
     """ValueError (a warning unless `strict`) when a name is no argument of the symbol."""
-    endings = ("_weight", "_bias", "_gamma", "_beta")
     for name in names:
         if name not in arguments:
-            candidates = [a for a in arguments if not a.endswith(endings)]
+            candidates = [a for a in arguments if not a.endswith(PARAMETER_ENDINGS)]
             message = (
                 f"You created Module with Module(..., {kind}_names={names}) but input with name '{name}' is not in "
                 f"symbol.list_arguments(). Did you mean one of: {', '.join(candidates)}"
@@ -47,6 +56,17 @@ def check_names(arguments: list[str], kind: str, names: list[str], strict: bool)
             if strict:
                 raise ValueError(message)
             warnings.warn(message, stacklevel=4)
+
+
+def check_labels(arguments: list[str], labels: list[DataDesc]) -> None:
+    """LabelError when a label is no argument of the symbol: it would reach nothing, and training would learn zeros."""
+    for d in labels:
+        if d.name not in arguments:
+            inputs = [a for a in arguments if not a.endswith(PARAMETER_ENDINGS)]
+            raise LabelError(
+                f"label_shapes name {d.name!r}, which is no argument of the symbol{nearest(d.name, arguments)}; "
+                f"its inputs are: {', '.join(inputs)}"
+            )
 
 
 def check_descriptions(names: list[str], found: list[DataDesc], kind: str, strict: bool) -> None:

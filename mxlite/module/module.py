@@ -24,7 +24,7 @@ from ..ndarray import NDArray
 from ..serialize import atomic_write, read_file
 from ..symbol import Symbol
 from .base_module import BaseModule, StateError
-from .description import as_list, as_ndarray, check_descriptions, check_names, descriptions, shape_key
+from .description import as_list, as_ndarray, check_descriptions, check_labels, check_names, descriptions, shape_key
 from .updates import UpdateRule, update_rule
 
 
@@ -174,15 +174,19 @@ class Module(BaseModule):
             grad_req: write, add or null; text, or a list or dict by argument.
 
         Raises:
-            ValueError: the names do not match `data_names`.
+            ValueError: the data names are not `data_names`, or a label is none of the symbol's arguments.
             RuntimeError: shapes do not fit the symbol; the message names the node, its inputs and the rule.
+            StateError: `inputs_need_grad` without `for_training`.
         """
         if self.binded and not force_rebind:
             self.logger.warning("Already bound, ignoring bind()")
             return
+        if inputs_need_grad and not for_training:
+            raise StateError("bind: inputs_need_grad=True needs for_training=True")
         data = descriptions(data_shapes)
         labels = descriptions(label_shapes)
         check_descriptions(self._data_names, data, "data", strict=True)
+        check_labels(self._symbol.list_arguments(), labels)
         check_descriptions(self._label_names, labels, "label", strict=False)
         kept = self.get_params() if self.binded and self.params_initialized else self._loaded
         if shared_module is not None and shared_module._executor is None:
@@ -463,23 +467,23 @@ class Module(BaseModule):
             raise StateError("the module has no optimizer yet; call init_optimizer() first")
         return self._updates
 
-    def get_outputs(self, merge_multi_context: bool = True) -> list[NDArray]:
-        """The outputs of the last forward."""
-        return self._bound("get_outputs", params=True).outputs
+    def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
+        """The outputs of the last forward; each in a list of its own, one a device, without `merge_multi_context`."""
+        return _per_device(self._bound("get_outputs", params=True).outputs, merge_multi_context)
 
-    def get_input_grads(self, merge_multi_context: bool = True) -> list[NDArray]:
-        """The gradients of the data inputs, in the order of `data_names`."""
+    def get_input_grads(self, merge_multi_context: bool = True) -> list[Any]:
+        """The gradients of the data inputs, in the order of `data_names`; `merge_multi_context` as for the outputs."""
         executor = self._bound("get_input_grads", params=True)
         if not self.inputs_need_grad:
             raise StateError(
                 "get_input_grads: the module keeps no input gradients; call bind(..., inputs_need_grad=True) first"
             )
-        return [executor.grad_dict[n] for n in self._data_names]  # type: ignore[misc]
+        return _per_device([executor.grad_dict[n] for n in self._data_names], merge_multi_context)
 
-    def get_states(self, merge_multi_context: bool = True) -> list[NDArray]:
-        """The arrays of `state_names`."""
+    def get_states(self, merge_multi_context: bool = True) -> list[Any]:
+        """The arrays of `state_names`; `merge_multi_context` as for the outputs."""
         executor = self._bound("get_states", params=True)
-        return [executor.arg_dict[n] for n in self._state_names]
+        return _per_device([executor.arg_dict[n] for n in self._state_names], merge_multi_context)
 
     def set_states(self, states: Sequence[NDArray] | None = None, value: float | None = None) -> None:
         """Set the arrays of `state_names`: to `states`, one each, or all to one `value`."""
@@ -487,7 +491,8 @@ class Module(BaseModule):
         if (states is None) == (value is None):
             raise ValueError("set_states takes either states or value")
         for i, name in enumerate(self._state_names):
-            executor.arg_dict[name][:] = value if states is None else states[i]
+            # What get_states(merge_multi_context=False) gave comes back as it is.
+            executor.arg_dict[name][:] = value if states is None else as_list(states[i])[0]
 
     def update_metric(self, eval_metric: Any, labels: Any, pre_sliced: bool = False) -> None:
         """Count the outputs of the last forward into `eval_metric`; built-in metrics wait for nothing.
@@ -539,6 +544,11 @@ class Module(BaseModule):
         """
         self._bound("load_optimizer_states", optimizer=True)
         self._update_rule().loads(read_file(fname))
+
+
+def _per_device(arrays: Sequence[Any], merge: bool) -> list[Any]:
+    """MXNet's two forms: arrays, or for each array the list of its parts, which is one as one program has them all."""
+    return list(arrays) if merge else [[x] for x in arrays]
 
 
 @jax.jit

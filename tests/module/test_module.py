@@ -215,6 +215,36 @@ def test_states_are_carried(batches):
     assert module.get_states()[0].asnumpy().tolist() == [[4, 4], [4, 4]]
 
 
+def test_outputs_and_gradients_by_device(net, batches):
+    module = mx.mod.Module(net)
+    module.bind(batches.provide_data, batches.provide_label, inputs_need_grad=True)
+    module.init_params()
+    module.forward_backward(next(batches))
+    for call in (module.get_outputs, module.get_input_grads):
+        [[part]], [whole] = call(merge_multi_context=False), call()
+        np.testing.assert_array_equal(part.asnumpy(), whole.asnumpy())
+
+
+@pytest.mark.parametrize("name", ["lab", "softmax_lable"])
+def test_a_label_that_reaches_nothing_is_refused(net, name):
+    # MXNet: KeyError. Trained without it, the network would learn zeros.
+    module = mx.mod.Module(net)
+    with pytest.raises(KeyError, match=f"label_shapes name '{name}'.*its inputs are: data, softmax_label"):
+        module.fit(mx.io.NDArrayIter(np.ones((8, 6)), np.ones(8), 4, label_name=name), num_epoch=1)
+    assert not module.binded
+
+
+def test_input_gradients_need_training(net):
+    with pytest.raises(AssertionError, match="for_training=True"):
+        mx.mod.Module(net).bind([("data", (8, 6))], for_training=False, inputs_need_grad=True)
+
+
+@pytest.mark.parametrize("given", ["digits.npz", 3, [[1.0, 2.0]]])
+def test_predict_takes_an_iterator_or_an_array(trained, given):
+    with pytest.raises(ValueError, match="eval_data must be a data iterator"):
+        trained.predict(given)
+
+
 def test_checkpoint_loads_into_a_module(trained, batches, tmp_path):
     prefix = str(tmp_path / "net")
     trained.save_checkpoint(prefix, 3, save_optimizer_states=True)
