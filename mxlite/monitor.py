@@ -98,7 +98,7 @@ class Monitor:
                 raise AssertionError(
                     f"stat_func must return an NDArray or a list of them; for {name!r} it gave {type(value).__name__}"
                 )
-            text += f"{value.asscalar() if value.size == 1 else value.asnumpy()}\t"
+            text += f"{value.asscalar() if value.size == 1 else value.asnumpy()!s}\t"
         return text
 
     def toc_print(self) -> None:

@@ -58,7 +58,7 @@ class NDArrayIter(DataIter):
         self._data = sources(data, data_name, allow_empty=False)
         self._label = sources(label, label_name, allow_empty=True)
         self.num_data = self._data[0].shape[0]
-        self.num_source = len(self._data)
+        self.num_source = len(self._data) + len(self._label)
         self.last_batch_handle = checked_handling(last_batch_handle)
         self.shuffle = shuffle
         self.layout = layout

@@ -131,7 +131,7 @@ def test_descriptions() -> None:
     it = NDArrayIter(grid(7, 2), grid(7), 3)
     assert it.provide_data == [("data", (3, 2))] and it.provide_label == [("softmax_label", (3,))]
     assert repr(it.provide_data[0]) == "DataDesc[data,(3, 2),<class 'numpy.float32'>,NCHW]"
-    assert (it.num_data, it.num_source, it.batch_size, it.cursor) == (7, 1, 3, -3)
+    assert (it.num_data, it.num_source, it.batch_size, it.cursor) == (7, 2, 3, -3)
     assert NDArrayIter(grid(4, 2), batch_size=2, layout="NT").provide_data[0].layout == "NT"
     assert isinstance(it.provide_data[0], DataDesc)
 

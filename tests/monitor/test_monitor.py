@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 
+import numpy as np
 import pytest
 
 import mxlite as mx
@@ -73,6 +74,15 @@ def test_print(caplog):
     with caplog.at_level(logging.INFO):
         monitor.toc_print()
     assert "Batch:       1 fc_output                      4.0" in caplog.text
+
+
+def test_numbers_have_the_digits_of_their_dtype():
+    monitor, bound = Monitor(1, stat_func=lambda x: mx.nd.sum(x) / 3, pattern="fc_output"), executor()
+    monitor.install(bound)
+    monitor.tic()
+    bound.forward()
+    [(_, _, text)] = monitor.toc()
+    assert text == f"{np.float32(bound.outputs[0].asnumpy().sum() / np.float32(3))!s}\t" and len(text) < 11
 
 
 def test_interval():
