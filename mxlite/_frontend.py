@@ -185,6 +185,11 @@ class Arguments:
     def check(self, name: str, value: Any) -> None:
         """Raise AssertionError, MXNet's class for this, when `value` is no array."""
         if not self.is_array(value):
-            raise AssertionError(
-                f"{self.op.name}: argument {name} must be {self.array_type}, got {value!r:.80} ({type(value).__name__})"
-            )
+            raise AssertionError(f"{self.op.name}: argument {name} must be {self.array_type}, got {_told(value)}")
+
+
+def _told(value: Any) -> str:
+    """A wrong value in a message: the numbers of an array would bury the sentence."""
+    shape = getattr(value, "shape", None)
+    kind = type(value).__name__
+    return f"{kind} of shape {shape}" if isinstance(shape, tuple) else f"{value!r:.80} ({kind})"

@@ -214,12 +214,12 @@ class Symbol(Arithmetic, Methods):
         names = self.list_inputs()
         if args:
             problem = "a composed symbol takes its inputs by keyword"
-            raise MXNetError(explain(problem, node=str(self.name), hint=f"inputs are: {', '.join(names)}"))
+            raise MXNetError(explain(problem, op=self.name or "Group", hint=f"inputs are: {', '.join(names)}"))
         replaced = {}
         for key, symbol in kwargs.items():
             if key not in names:
                 problem = f"no variable {key!r}{nearest(key, names)}"
-                raise MXNetError(explain(problem, node=str(self.name), hint=f"inputs are: {', '.join(names)}"))
+                raise MXNetError(explain(problem, op=self.name or "Group", hint=f"inputs are: {', '.join(names)}"))
             replaced[key] = single(symbol._graph.entries, f"the symbol for {key!r}")
         aux = set(self.list_auxiliary_states())
         for key, entry in replaced.items():
