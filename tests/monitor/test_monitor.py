@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 
-import numpy as np
 import pytest
 
 import mxlite as mx
@@ -82,7 +81,7 @@ def test_numbers_have_the_digits_of_their_dtype():
     monitor.tic()
     bound.forward()
     [(_, _, text)] = monitor.toc()
-    assert text == f"{np.float32(bound.outputs[0].asnumpy().sum() / np.float32(3))!s}\t" and len(text) < 11
+    assert text == "5.3333335\t"  # 16 / 3
 
 
 def test_interval():
