@@ -24,6 +24,10 @@ INIT_ATTRS: dict[tuple[str, str], str] = {
     ("BatchNorm", "moving_var"): '["one", {}]',
     ("BatchNorm_v1", "moving_mean"): '["zero", {}]',
     ("BatchNorm_v1", "moving_var"): '["one", {}]',
+    ("_contrib_BatchNormWithReLU", "moving_mean"): '["zero", {}]',
+    ("_contrib_BatchNormWithReLU", "moving_var"): '["one", {}]',
+    ("_contrib_SyncBatchNorm", "moving_mean"): '["zero", {}]',
+    ("_contrib_SyncBatchNorm", "moving_var"): '["one", {}]',
     ("LeakyReLU", "gamma"): '["Constant", {"value": 0.25}]',
 }
 

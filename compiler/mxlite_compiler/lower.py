@@ -42,7 +42,7 @@ def lower(graph: Graph) -> Lowered:
         raise MXNetError(
             explain(
                 f"node {names} runs Python and cannot be part of one compiled program",
-                hint="register the CustomOp with jit=True if it is pure mx.nd, or cut the graph with segments.cut",
+                hint="; ".join(sorted({n.op.host_hint for n in host if n.op})) or "cut the graph with segments.cut",
             )
         )
     randoms = {n: i for i, n in enumerate(n for n in graph.nodes if n.op is not None and n.op.random)}

@@ -62,6 +62,9 @@ class Op:
         host: runs Python outside the compiled program; the graph is cut there.
     """
 
+    #: What one can do when a program must not be cut at this operator.
+    host_hint = "register the CustomOp with jit=True if it is pure mx.nd, or cut the graph with segments.cut"
+
     def __init__(
         self,
         name: str,

@@ -97,26 +97,29 @@ def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int =
 
 
 def boolean_mask(
-    data: NDArray, index: NDArray, axis: int = 0, out: NDArray | None = None, name: str | None = None
+    data: NDArray,
+    index: NDArray,
+    axis: int = 0,
+    size: int | None = None,
+    out: NDArray | None = None,
+    name: str | None = None,
 ) -> NDArray:
-    """The rows of `data` whose entry in `index` is not 0. Waits for `index`: it decides the shape of the result.
+    """The slices of `data` along `axis` where `index` is not 0.
 
     Args:
-        data: (n, ...).
-        index: (n,).
-        axis: 0; MXNet has no other either.
+        data: an array with at least 1 dimension.
+        index: (size of the axis,).
+        axis: the axis; MXNet knows 0 only.
+        size: how many slices to return, when that is known: what is missing is filled up with 0. By default `index`,
+            which decides the shape of the result, is waited for.
         out: an array to write into.
         name: not used.
 
-    Returns (m, ...). Raises MXNetError when `index` does not have one entry a row, or for another axis.
+    Raises MXNetError when `index` does not have one entry a slice.
     """
-    if axis != 0:
-        raise MXNetError(explain(f"axis={axis} is not supported, only 0", op="boolean_mask"))
-    if index.shape != data.shape[:1]:
-        given = [("data", data.shape), ("index", index.shape)]
-        raise MXNetError(explain("index must have one entry for each row of data", op="boolean_mask", given=given))
-    rows = from_host(np.flatnonzero(index.asnumpy()).astype(np.int32), data.context)
-    return data[rows] if out is None else data[rows].copyto(out)
+    if size is None:
+        size = int(np.count_nonzero(index.asnumpy()))
+    return invoke("_contrib_boolean_mask", (data, index), {"axis": axis, "size": size}, out)
 
 
 def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:

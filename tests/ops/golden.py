@@ -117,6 +117,8 @@ def of_operator(case: Case) -> dict[str, Any]:
         parts = attrs.pop("indices_or_sections")
         many = isinstance(parts, tuple)
         attrs = {"axis": 0, **attrs, "indices": (0, *parts) if many else (), "sections": 0 if many else parts}
+    if case.op == "_contrib_boolean_mask":  # the compiled form is told how many rows are kept
+        attrs["size"] = len(case.outputs[0])
     return attrs
 
 

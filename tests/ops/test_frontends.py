@@ -159,8 +159,9 @@ def test_texts_keywords_name_and_out(op: str, monkeypatch: pytest.MonkeyPatch):
     out = [array(np.zeros_like(x)) for x in case.outputs]
     given = {} if operator.variadic else dict(zip(operator.inputs(p), arrays, strict=True))
     positional = arrays if operator.variadic else ()
-    result = call(*positional, **given, **texts, name="mine", out=out if len(out) > 1 else out[0])
-    assert result is out or result is out[0]
+    target = out[0] if len(out) == 1 else out
+    result = call(*positional, **given, **texts, name="mine", out=target)
+    assert result is target
     check(case, out)
 
 

@@ -2,6 +2,7 @@
 """The operators, one file a family. Importing the package registers them all."""
 
 from . import activation as activation
+from . import boolean_mask as boolean_mask
 from . import broadcast as broadcast
 from . import contrib as contrib
 from . import control_flow as control_flow

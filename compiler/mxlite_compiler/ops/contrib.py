@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ..op import op
 from ..shapes import Shapes, join_shapes
-from ._numeric import convert
+from ._numeric import convert, is_float, through_float
 
 
 @op("_contrib_div_sqrt_dim", "*s k -> *s k")
@@ -23,7 +23,7 @@ def div_sqrt_dim(data):
         [[1. 2. 3. 4.]]
         <NDArray 1x4 @cpu(0)>
     """
-    return data / math.sqrt(data.shape[-1])
+    return through_float(lambda x: x / math.sqrt(x.shape[-1]), data)
 
 
 @op("_contrib_quadratic", "*s -> *s")
@@ -71,7 +71,7 @@ def _(p, g, data, out):
 @op("_contrib_round_ste", "*s -> *s")
 def round_ste(data):
     """`data` rounded, ties away from 0; the gradient passes as if it were not."""
-    return jax.lax.round(data, jax.lax.RoundingMethod.AWAY_FROM_ZERO)
+    return jax.lax.round(data, jax.lax.RoundingMethod.AWAY_FROM_ZERO) if is_float(data) else data
 
 
 @op("_contrib_sign_ste", "*s -> *s")
@@ -97,3 +97,16 @@ def index_copy(old_tensor, index_vector, new_tensor):
         An array like `old_tensor`.
     """
     return old_tensor.at[convert(index_vector, jnp.int32)].set(new_tensor, mode="clip")
+
+
+@op("_set_value", "-> 1", dtypes="-> float32")
+def set_value(*, src: float):
+    """The number `src`. Called as `mx.nd._internal._set_value` it fills the array `out`.
+
+    Example:
+        >>> mx.nd._internal._set_value(7, out=mx.nd.zeros((2, 3)))
+        [[7. 7. 7.]
+         [7. 7. 7.]]
+        <NDArray 2x3 @cpu(0)>
+    """
+    return jnp.full((1,), src, jnp.float32)

@@ -20,7 +20,6 @@ from ..shapes import DTypes, Shapes, join_shapes
 from ._steps import Array, adamw, as_dtype_of, lamb_direction, lamb_step, sgd, sgd_mom
 
 Floats = tuple[float, ...]
-Ints = tuple[int, ...]
 
 _SCHEDULED = frozenset({"lrs", "wds", "etas", "learning_rates", "step_count", "rescale_grad"})
 
@@ -214,7 +213,7 @@ def _add_lamb(mixed: bool) -> None:
         upper_bound: float = -1.0,
         clip_gradient: float = -1.0,
         bias_correction: bool = True,
-        step_count: Ints,
+        step_count: Floats,
         num_tensors: int = 1,
     ):
         """LAMB, You et al. 2019, of many weights: `lamb_update_phase1` and `lamb_update_phase2` in one.
