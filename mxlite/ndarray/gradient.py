@@ -161,8 +161,8 @@ def _reached(entries: Sequence[Entry]) -> tuple[list[TapeNode], list[Leaf]]:
 def _free(nodes: Sequence[TapeNode]) -> None:
     for node in nodes:
         for source, _ in node.inputs:
-            if not source.active:  # a constant is on the tape no more
-                source.freed = True
+            if isinstance(source, Leaf) and source.req in (None, "null"):  # on the tape no more, as in MXNet
+                source.active, source.freed = False, True
         node.free()
 
 

@@ -199,11 +199,11 @@ class NDArray(Arithmetic, Indexing, Methods):
     @property
     def _leaf(self) -> Leaf | None:
         source = self._entry[0] if self._entry is not None else None
-        return source if isinstance(source, Leaf) and source.req is not None else None
+        return source if isinstance(source, Leaf) and source.req is not None and not source.freed else None
 
     @property
     def grad(self) -> Self | None:
-        """The gradient of the last backward; None for an array without `attach_grad`."""
+        """The gradient of the last backward; None without `attach_grad`, and with "null" after a backward met it."""
         leaf = self._leaf
         return None if leaf is None else cast(Any, leaf.grad)
 

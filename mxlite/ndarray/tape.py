@@ -81,7 +81,9 @@ class Call:
             grads = self.pull(extras, real, wanted, [None if h is None else h.astype(wide) for h in heads], train)
         except (MXNetError, TypeError, ValueError):  # an operator for integers only has no gradient
             return none
-        return [None if g is None else g.astype(dtype) for g in grads]
+        # By way of 64 bits, so that what is too large wraps as in C.
+        whole = jnp.result_type(int)
+        return [None if g is None else g.astype(whole).astype(dtype) for g in grads]
 
     def host_backward(
         self, extras: Any, inputs: Arrays, outs: Arrays, heads: Cotangents, train: bool
