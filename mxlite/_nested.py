@@ -53,7 +53,7 @@ def pair(value: Any, function: str, returns: str) -> tuple[Any, Any]:
 def iterations(value: Any) -> int:
     """`max_iterations` as an int. ValueError when it is None or no number."""
     if value is None:
-        raise ValueError("max_iterations should be specified: a loop in a graph needs a bound")
+        raise ValueError("max_iterations should be specified: an upper bound of the number of steps")
     try:
         return int(value)
     except (TypeError, ValueError):

@@ -170,7 +170,7 @@ def while_expressions_from_outside(F, i, s, w, t):
 @loop("i x s", eager=False)
 def foreach_in_while(F, i, x, s):
     def func(i, s):
-        outs, last = F.ops.contrib.foreach(lambda row, u: (F.broadcast_add(row * u, i), u + row), x, s, name="rows")
+        outs, last = F.foreach(lambda row, u: (F.broadcast_add(row * u, i), u + row), x, s, name="rows")
         return outs, [i + 1, last * 0.5]
 
     return F.while_loop(lambda i, s: i < 2, func, [i, s], max_iterations=2)
@@ -241,7 +241,7 @@ def run_eagerly(mx, name):
         found = function(Space(mx, mx.nd, name), *[args[n] for n in inputs])
         # No head gradients on what does not depend on an input, as an output that is a row of an input.
         total = sum(((o * mx.nd.arange(1, 1 + o.size).reshape(o.shape)).sum() for o in flat(found)), mx.nd.zeros(1))
-    total.backward()
+    total.backward()  # pyright: ignore[reportAttributeAccessIssue]
     return {
         "form": form(found),
         "values": [o.asnumpy().tolist() for o in flat(found)],

@@ -52,6 +52,16 @@ def test_graph_gives_the_numbers_of_mxnet(name: str):
         check(found, want)
 
 
+@pytest.mark.parametrize("name", loops.LOOPS)
+def test_arrays_give_the_same(name: str):
+    found = loops.run_eagerly(mx, name)
+    if GOLDEN[name]["eager"] is None:
+        check(found, loops.run(mx, name, loops.describe(mx, name)[0]))
+    else:
+        assert found["form"] == GOLDEN[name]["eager"]["form"]
+        check(found, GOLDEN[name]["eager"])
+
+
 def check(found, want):
     for a, b in zip(found["values"], want["values"], strict=True):
         close(a, b)
