@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operators, one file a family. Importing the package registers them all."""
 
+
+sparse.add_sparse_names()  # names of operators of all families
+from . import _none as _none
 from . import activation as activation
 from . import boolean_mask as boolean_mask
 from . import broadcast as broadcast
@@ -41,5 +44,3 @@ from . import transformer as transformer
 from . import transpose as transpose
 from . import triangles as triangles
 from . import upsample as upsample
-
-sparse.add_sparse_names()  # names of operators of all families
