@@ -3,16 +3,19 @@
 
 
 sparse.add_sparse_names()  # names of operators of all families
-from . import _none as _none
 from . import activation as activation
+from . import align as align
 from . import boolean_mask as boolean_mask
 from . import broadcast as broadcast
 from . import contrib as contrib
 from . import control_flow as control_flow
 from . import conv as conv
 from . import copying as copying
+from . import correlation as correlation
 from . import creation as creation
 from . import ctc as ctc
+from . import deformable as deformable
+from . import deformable_roi as deformable_roi
 from . import dot as dot
 from . import elemwise as elemwise
 from . import extend as extend
@@ -35,7 +38,10 @@ from . import pool as pool
 from . import random as random
 from . import reduce as reduce
 from . import reshape as reshape
+from . import resize as resize
 from . import rnn as rnn
+from . import roi as roi
+from . import sampling as sampling
 from . import sequence as sequence
 from . import slicing as slicing
 from . import sorting as sorting
