@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operators, one file a family. Importing the package registers them all."""
 
-
-sparse.add_sparse_names()  # names of operators of all families
 from . import activation as activation
 from . import align as align
 from . import boolean_mask as boolean_mask
@@ -50,3 +48,5 @@ from . import transformer as transformer
 from . import transpose as transpose
 from . import triangles as triangles
 from . import upsample as upsample
+
+sparse.add_sparse_names()  # names of operators of all families
