@@ -283,7 +283,7 @@ def cases(mx, np):
     def iterated():
         x = var(3, 2)
         with ag.record():
-            total = 0
+            total = nd.zeros(2)
             for i, row in enumerate(x):
                 total = total + row * i
         total.backward()

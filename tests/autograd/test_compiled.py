@@ -213,6 +213,7 @@ def test_threads_record_for_themselves() -> None:
     def work(k: int) -> None:
         x = nd.ones(3) * k
         x.attach_grad()
+        z = x
         for _ in range(20):
             with ag.record():
                 y = x[1:3] * x[0:2] * k

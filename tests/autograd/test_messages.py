@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 import mxlite as mx
@@ -100,12 +99,6 @@ class Pass(ag.Function):
             mx.MXNetError,
             "cannot be differentiated more than once",
         ),
-        (
-            lambda: nd.contrib.boolean_mask(nd.ones((3, 2)), nd.ones(2)),
-            mx.MXNetError,
-            "one entry for each row",
-        ),
-        (lambda: nd.contrib.boolean_mask(nd.ones((3, 2)), nd.ones(2), axis=1), mx.MXNetError, "only 0"),
     ],
 )
 def test_message(action: Callable[[], Any], error: type[Exception], text: str) -> None:
@@ -123,11 +116,3 @@ def test_an_instance_of_function_serves_once() -> None:
 def test_grad_cannot_be_set() -> None:
     with pytest.raises(AttributeError):
         var(2).grad = nd.ones(2)
-
-
-def test_boolean_mask_of_nothing_and_into_out() -> None:
-    x = nd.array([[1, 2], [3, 4]])
-    assert nd.contrib.boolean_mask(x, nd.zeros(2)).shape == (0, 2)
-    out = nd.zeros((1, 2))
-    assert nd.contrib.boolean_mask(x, nd.array([0, 2]), out=out) is out
-    np.testing.assert_array_equal(out.asnumpy(), [[3, 4]])
