@@ -60,6 +60,7 @@ class Op:
         loss: the gradient does not depend on the head gradient, so backward needs none.
         dynamic: float parameters that eager calls pass as traced values, so that changing them does not recompile.
         host: runs Python outside the compiled program; the graph is cut there.
+        floats: the first input holds floating point numbers; integers are refused.
     """
 
     #: What one can do when a program must not be cut at this operator.
@@ -86,10 +87,11 @@ class Op:
         group: Sequence[str] = (),
         tail: Sequence[str] = (),
         host: bool = False,
+        floats: bool = False,
     ):
         self.name, self.kernel, self.aliases = name, kernel, tuple(alias)
         self.aux, self.random, self.loss, self.dynamic = tuple(aux), random, loss, tuple(dynamic)
-        self.host, self.arg_prefix, self._count = host, arg_prefix, count
+        self.host, self.arg_prefix, self._count, self.floats = host, arg_prefix, count, floats
         self.group, self.tail = tuple(group), tuple(tail)
         self._shapes, self._dtypes, self._drop = shapes, dtypes, dict(drop or {})
         self._mutates, self._outputs, self._visible = (aux if mutates is None else mutates), outputs, visible
@@ -262,6 +264,8 @@ class Op:
     ) -> tuple[DTypes, DTypes]:
         """Fill in dtype names (None: unknown) in both directions; MXNetError on contradiction."""
         try:
+            if self.floats and ins and ins[0] is not None and "float" not in ins[0]:
+                raise Mismatch(f"{self.inputs(p)[0]} must hold floating point numbers, got {ins[0]}")
             if self._infer_dtype:
                 return self._infer_dtype(p, list(ins), list(outs))
             sig = self._dtypes(p) if callable(self._dtypes) else self._dtypes

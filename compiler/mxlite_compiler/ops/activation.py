@@ -24,7 +24,7 @@ _ACTIVATIONS = {
 }
 
 
-@op("Activation", "*s -> *s")
+@op("Activation", "*s -> *s", floats=True)
 def activation(data, *, act_type: Literal["relu", "sigmoid", "softrelu", "softsign", "tanh"]):
     """Apply an elementwise non-linearity.
 
@@ -47,6 +47,7 @@ def activation(data, *, act_type: Literal["relu", "sigmoid", "softrelu", "softsi
     lambda p: "n c *s, c -> n c *s | *s, 1 -> *s" if p.act_type == "prelu" else "*s, c -> *s",
     drop={"gamma": lambda p: p.act_type != "prelu"},
     random=True,
+    floats=True,
 )
 def leaky_relu(
     data,
@@ -159,7 +160,7 @@ def _softmax_dtypes(p: Any, ins: DTypes, outs: DTypes) -> tuple[DTypes, DTypes]:
     return [data, *ins[1:]], [out]
 
 
-@op("softmax", drop={"length": lambda p: not p.use_length})
+@op("softmax", drop={"length": lambda p: not p.use_length}, floats=True)
 def softmax(
     data,
     length=None,
@@ -189,7 +190,7 @@ def softmax(
     return _softmax(data, length, axis, temperature, dtype)
 
 
-@op("log_softmax")
+@op("log_softmax", floats=True)
 def log_softmax(
     data,
     *,
@@ -209,7 +210,7 @@ def log_softmax(
     return _softmax(data, None, axis, temperature, dtype, jax.nn.log_softmax)
 
 
-@op("softmin")
+@op("softmin", floats=True)
 def softmin(
     data,
     *,
@@ -234,7 +235,7 @@ for _op in (softmax, log_softmax, softmin):
     _op.infer_dtypes(_softmax_dtypes)
 
 
-@op("SoftmaxActivation", "n *s -> n *s")
+@op("SoftmaxActivation", "n *s -> n *s", floats=True)
 def softmax_activation(data, *, mode: Literal["channel", "instance"] = "instance"):
     """Softmax over the last axis (`mode` ``instance``), or over axis 1 at each position (``channel``).
 

@@ -126,7 +126,7 @@ def _(p, g, data, out):
     return (jnp.where((data < low) | (data > high), 0, g),)
 
 
-@op("hard_sigmoid", "*s -> *s")
+@op("hard_sigmoid", "*s -> *s", floats=True)
 def hard_sigmoid(data, *, alpha: float = 0.2, beta: float = 0.5):
     """``alpha * data + beta`` limited to [0, 1]; the derivative is 0 on the limits.
 

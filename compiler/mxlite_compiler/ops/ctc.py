@@ -22,6 +22,7 @@ _NEVER = -1e30
     alias=("_contrib_CTCLoss", "_contrib_ctc_loss", "ctc_loss"),
     drop={"data_lengths": lambda p: not p.use_data_lengths, "label_lengths": lambda p: not p.use_label_lengths},
     outputs=("output0",),
+    floats=True,
 )
 def ctc_loss(
     data,

@@ -107,9 +107,10 @@ def _gamma(x: jax.Array) -> jax.Array:
     """The gamma function: inf at 0, nan at the negative integers."""
     out = jnp.exp(lax.lgamma(x)) * (1 - 2 * ((x < 0) & (jnp.floor(x) % 2 != 0)).astype(x.dtype))
     # exp(lgamma) loses digits; products of the first integers are exact.
-    table = jnp.asarray([math.factorial(i) for i in range(13)], x.dtype)
-    whole = (x == jnp.floor(x)) & (x >= 1) & (x <= len(table))
-    out = jnp.where(whole, table.at[jnp.where(whole, x - 1, 0).astype(jnp.int32)].get(mode="clip"), out)
+    limit = float(jnp.finfo(x.dtype).max)
+    exact = jnp.asarray([math.factorial(i) for i in range(13) if math.factorial(i) <= limit], x.dtype)
+    whole = (x == jnp.floor(x)) & (x >= 1) & (x <= len(exact))
+    out = jnp.where(whole, exact.at[jnp.where(whole, x - 1, 0).astype(jnp.int32)].get(mode="clip"), out)
     return jnp.where((x < 0) & (x == jnp.floor(x)), jnp.nan, out)
 
 

@@ -13,6 +13,7 @@ from ..op import op
 from ..params import Shape
 from ..shapes import Shapes, join_shapes, known
 from ._axes import at, axes_of, axis_of
+from ._numeric import scalar_like
 
 
 def _stretch(data: Shape, target: Sequence[int]) -> Shape:
@@ -232,7 +233,7 @@ def pad(data, *, mode: Literal["constant", "edge", "reflect"], pad_width: Shape,
     """
     width = tuple(zip(pad_width[::2], pad_width[1::2], strict=True))
     if mode == "constant":
-        return jnp.pad(data, width, constant_values=jnp.asarray(constant_value, data.dtype))
+        return jnp.pad(data, width, constant_values=jnp.asarray(scalar_like(constant_value, data)))
     return jnp.pad(data, width, mode)
 
 

@@ -16,6 +16,7 @@ Array = jax.Array
     "n k, k, k, n k, n t, n t, n, n -> n, n k",
     dtypes="t, t, t, t, t, int32, t, t -> t, t",
     outputs=("output", "out_state"),
+    floats=True,
 )
 def hawkesll(lda, alpha, beta, state, lags, marks, valid_length, max_time):
     """The log likelihood of sequences of events under a Hawkes process with exponential kernels.

@@ -21,7 +21,7 @@ _LAST = "*n k, *n -> *n k | *n k, *n k -> *n k"
 _MULTI = "n k *s, n (*s) -> n k *s | n k *s, n *s -> n k *s | n k *s, n 1 *s -> n k *s | *n k, *n k -> *n k"
 
 
-@op("SoftmaxOutput", lambda p: _MULTI if p.multi_output else _LAST, alias=("Softmax",), loss=True)
+@op("SoftmaxOutput", lambda p: _MULTI if p.multi_output else _LAST, alias=("Softmax",), loss=True, floats=True)
 def softmax_output(
     data,
     label,
@@ -127,7 +127,7 @@ def _regression(
     """
     shown = example(f"mx.nd.{name}(mx.nd.array([[0], [2]]), mx.nd.array([[0], [1]]))", printed, "2x1")
     kernel.__doc__ = f"{inspect.cleandoc(kernel.__doc__)}\n{shown}"
-    layer = op(name, "*s, *s -> *s | *s 1, *s -> *s 1", loss=True)(kernel)
+    layer = op(name, "*s, *s -> *s | *s 1, *s -> *s 1", loss=True, floats=True)(kernel)
 
     @layer.grad
     def _(p: Any, g: Any, data: jax.Array, label: jax.Array, out: jax.Array):
@@ -153,7 +153,7 @@ _regression(
 _regression("MAERegressionOutput", _itself, _sign, "The data itself, with the gradient of the absolute error.")
 
 
-@op("SVMOutput", "n k, n -> n k", loss=True)
+@op("SVMOutput", "n k, n -> n k", loss=True, floats=True)
 def svm_output(data, label, *, margin: float = 1.0, regularization_coefficient: float = 1.0, use_linear: bool = False):
     """The data itself, with the gradient of the hinge loss of one classifier per class.
 
@@ -181,7 +181,7 @@ def _(p: Any, g: Any, data: jax.Array, label: jax.Array, out: jax.Array):
     return d * p.regularization_coefficient, None
 
 
-@op("MakeLoss", "*s -> *s", loss=True)
+@op("MakeLoss", "*s -> *s", loss=True, floats=True)
 def make_loss_output(
     data, *, grad_scale: float = 1.0, valid_thresh: float = 0.0, normalization: Normalization = "null"
 ):
@@ -232,7 +232,7 @@ def _(p: Any, g: Any, data: jax.Array, out: jax.Array):
     return (jnp.ones_like(data),)
 
 
-@op("softmax_cross_entropy", "n k, n -> 1")
+@op("softmax_cross_entropy", "n k, n -> 1", floats=True)
 def softmax_cross_entropy(data, label):
     """The cross-entropy between softmax(data) and the labels, summed over the batch.
 

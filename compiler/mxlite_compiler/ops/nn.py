@@ -95,7 +95,7 @@ def random_key(env: Mode, name: str) -> jax.Array:
     return env.key
 
 
-@op("Dropout", "*s -> *s", random=True)
+@op("Dropout", "*s -> *s", random=True, floats=True)
 def dropout(
     data,
     *,
@@ -142,7 +142,7 @@ def dropped(data: jax.Array, p: float, key: jax.Array, shape: Shape | None = Non
     return jnp.where(keep, data * jnp.asarray(1 / (1 - p), data.dtype), 0)
 
 
-@op("L2Normalization", "n *s -> n *s")
+@op("L2Normalization", "n *s -> n *s", floats=True)
 def l2_normalization(data, *, eps: float = 1e-10, mode: Literal["channel", "instance", "spatial"] = "instance"):
     """Divide by the Euclidean norm, ``sqrt(sum(data ** 2) + eps)``.
 
@@ -161,7 +161,7 @@ def l2_normalization(data, *, eps: float = 1e-10, mode: Literal["channel", "inst
     return data * jax.lax.rsqrt(jnp.sum(data * data, axis=tuple(axes), keepdims=True) + jnp.asarray(eps, data.dtype))
 
 
-@op("LRN", "n c *s -> n c *s")
+@op("LRN", "n c *s -> n c *s", floats=True)
 def lrn(
     data,
     *,

@@ -124,6 +124,7 @@ _BATCH_NORM: dict[str, Any] = {
     "mutates": ("moving_mean", "moving_var", "gamma"),
     "outputs": ("output", "mean", "var"),
     "visible": lambda p: 3 if p.output_mean_var else 1,
+    "floats": True,
 }
 
 
@@ -296,6 +297,7 @@ def _standardize(x: jax.Array, axes: tuple[int, ...], eps: float) -> tuple[jax.A
     "LayerNorm",
     outputs=("output", "mean", "std"),
     visible=lambda p: 3 if p.output_mean_var else 1,
+    floats=True,
 )
 def layer_norm(data, gamma, beta, *, axis: int = -1, eps: float = 1e-5, output_mean_var: bool = False):
     """Normalise along `axis` to mean 0 and variance 1, then scale by `gamma` and shift by `beta`.
@@ -335,7 +337,7 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     return [data, gamma, beta], [data, *(agree("statistics", s, statistics) for s in outs[1:])]
 
 
-@op("InstanceNorm", "n c *s, c, c -> n c *s")
+@op("InstanceNorm", "n c *s, c, c -> n c *s", floats=True)
 def instance_norm(data, gamma, beta, *, eps: float = 1e-3):
     """Normalise each channel of each sample to mean 0 and variance 1, then scale by `gamma` and shift by `beta`.
 
@@ -361,6 +363,7 @@ def instance_norm(data, gamma, beta, *, eps: float = 1e-3):
     "GroupNorm",
     outputs=("output", "mean", "std"),
     visible=lambda p: 3 if p.output_mean_var else 1,
+    floats=True,
 )
 def group_norm(
     data, gamma, beta, *, num_groups: Annotated[int, Range(low=1)] = 1, eps: float = 1e-5, output_mean_var: bool = False

@@ -15,7 +15,7 @@ from ._steps import Array, as_dtype_of, gradient, lamb_direction, lamb_step, mom
 _SCHEDULED = ("lr", "wd", "rescale_grad")
 
 
-@op("sgd_update", "*s, *s -> *s", dynamic=_SCHEDULED)
+@op("sgd_update", "*s, *s -> *s", dynamic=_SCHEDULED, floats=True)
 def sgd_update(
     weight,
     grad,
@@ -37,7 +37,7 @@ def sgd_update(
     return sgd(weight, grad, lr, wd, rescale_grad, clip_gradient)
 
 
-@op("sgd_mom_update", "*s, *s, *s -> *s", mutates=("mom",), dynamic=_SCHEDULED)
+@op("sgd_mom_update", "*s, *s, *s -> *s", mutates=("mom",), dynamic=_SCHEDULED, floats=True)
 def sgd_mom_update(
     weight,
     grad,
@@ -62,7 +62,7 @@ def sgd_mom_update(
     return weight, (mom,)
 
 
-@op("nag_mom_update", "*s, *s, *s -> *s", mutates=("mom",), dynamic=_SCHEDULED)
+@op("nag_mom_update", "*s, *s, *s -> *s", mutates=("mom",), dynamic=_SCHEDULED, floats=True)
 def nag_mom_update(
     weight,
     grad,
@@ -157,7 +157,7 @@ def mp_nag_mom_update(
     return new.astype(weight.dtype), (mom, new)
 
 
-@op("signsgd_update", "*s, *s -> *s", dynamic=_SCHEDULED)
+@op("signsgd_update", "*s, *s -> *s", dynamic=_SCHEDULED, floats=True)
 def signsgd_update(weight, grad, *, lr: float, wd: float = 0.0, rescale_grad: float = 1.0, clip_gradient: float = -1.0):
     """A step of `lr` against the gradient's sign; the decay shrinks the weight by ``1 - lr * wd``.
 
@@ -171,7 +171,7 @@ def signsgd_update(weight, grad, *, lr: float, wd: float = 0.0, rescale_grad: fl
     return (1 - rate * as_dtype_of(wd, weight)) * weight - rate * jnp.sign(grad * as_dtype_of(rescale_grad, grad))
 
 
-@op("signum_update", "*s, *s, *s -> *s", mutates=("mom",), dynamic=_SCHEDULED)
+@op("signum_update", "*s, *s, *s -> *s", mutates=("mom",), dynamic=_SCHEDULED, floats=True)
 def signum_update(
     weight,
     grad,
@@ -198,7 +198,7 @@ def signum_update(
     return (1 - rate * wd_lh) * weight + rate * jnp.sign(mom), (mom,)
 
 
-@op("adam_update", "*s, *s, *s, *s -> *s", mutates=("mean", "var"), dynamic=_SCHEDULED)
+@op("adam_update", "*s, *s, *s, *s -> *s", mutates=("mean", "var"), dynamic=_SCHEDULED, floats=True)
 def adam_update(
     weight,
     grad,
@@ -238,7 +238,7 @@ def _clip_weights(weight: Array, bound: float) -> Array:
     return jnp.clip(weight, -bound, bound) if bound >= 0 else weight
 
 
-@op("rmsprop_update", "*s, *s, *s -> *s", mutates=("n",), dynamic=_SCHEDULED)
+@op("rmsprop_update", "*s, *s, *s -> *s", mutates=("n",), dynamic=_SCHEDULED, floats=True)
 def rmsprop_update(
     weight,
     grad,
@@ -265,7 +265,7 @@ def rmsprop_update(
     return _clip_weights(weight - as_dtype_of(lr, weight) * g / jnp.sqrt(n + epsilon), clip_weights), (n,)
 
 
-@op("rmspropalex_update", "*s, *s, *s, *s, *s -> *s", mutates=("n", "g", "delta"), dynamic=_SCHEDULED)
+@op("rmspropalex_update", "*s, *s, *s, *s, *s -> *s", mutates=("n", "g", "delta"), dynamic=_SCHEDULED, floats=True)
 def rmspropalex_update(
     weight,
     grad,
@@ -298,7 +298,7 @@ def rmspropalex_update(
     return _clip_weights(weight + delta, clip_weights), (n, g, delta)
 
 
-@op("ftml_update", "*s, *s, *s, *s, *s -> *s", mutates=("d", "v", "z"), dynamic=_SCHEDULED)
+@op("ftml_update", "*s, *s, *s, *s, *s -> *s", mutates=("d", "v", "z"), dynamic=_SCHEDULED, floats=True)
 def ftml_update(
     weight,
     grad,
@@ -331,7 +331,7 @@ def ftml_update(
     return -z / new_d, (new_d, v, z)
 
 
-@op("ftrl_update", "*s, *s, *s, *s -> *s", mutates=("z", "n"), dynamic=_SCHEDULED)
+@op("ftrl_update", "*s, *s, *s, *s -> *s", mutates=("z", "n"), dynamic=_SCHEDULED, floats=True)
 def ftrl_update(
     weight,
     grad,
@@ -361,7 +361,7 @@ def ftrl_update(
     return jnp.where(jnp.abs(z) > lamda1, shrunk, 0), (z, new_n)
 
 
-@op("lamb_update_phase1", "*s, *s, *s, *s -> *s", mutates=("mean", "var"), dynamic=("wd", "rescale_grad"))
+@op("lamb_update_phase1", "*s, *s, *s, *s -> *s", mutates=("mean", "var"), dynamic=("wd", "rescale_grad"), floats=True)
 def lamb_update_phase1(
     weight,
     grad,
@@ -384,7 +384,7 @@ def lamb_update_phase1(
     return g, (mean, var)
 
 
-@op("lamb_update_phase2", "*s, *s, 1, 1 -> *s", dynamic=("lr",))
+@op("lamb_update_phase2", "*s, *s, 1, 1 -> *s", dynamic=("lr",), floats=True)
 def lamb_update_phase2(weight, g, r1, r2, *, lr: float, lower_bound: float = -1.0, upper_bound: float = -1.0):
     """The step of LAMB along `g`, scaled by the ratio of the norms of weight (`r1`) and direction (`r2`)."""
     return lamb_step(weight, g, r1, r2, lr, lower_bound, upper_bound)

@@ -53,7 +53,7 @@ def density(
     )
     tail = " k" if vector else ""
     shapes = f"*r{tail}" + f", *p{tail}" * len(parameters) + " -> *r"
-    register_op(Op(f"_random_pdf_{name}", kernel, shapes=shapes, alias=(f"random_pdf_{name}",)))
+    register_op(Op(f"_random_pdf_{name}", kernel, shapes=shapes, alias=(f"random_pdf_{name}",), floats=True))
 
 
 def _uniform(x: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
