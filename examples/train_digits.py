@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -50,7 +51,7 @@ def device(text: str) -> list[mx.Context]:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     p.add_argument("--network", choices=sorted(networks.NETWORKS), default="lenet")
-    p.add_argument("--epochs", type=int, default=20)
+    p.add_argument("--epochs", "--num-epochs", type=int, default=20)
     p.add_argument("--batch-size", type=int, default=64)
     p.add_argument("--lr", type=float, help="learning rate (default: one that suits the network)")
     p.add_argument("--device", type=device, default=[mx.cpu()], help="cpu, gpu, gpu:1, or several with commas")
@@ -81,7 +82,8 @@ def train(args: argparse.Namespace, data: digits.Digits) -> Result:
 
     updates = len(batches) * args.epochs
     lr = RATES[args.network] if args.lr is None else args.lr
-    schedule = mx.lr_scheduler.MultiFactorScheduler([updates * 6 // 10, updates * 85 // 100], factor=0.1, base_lr=lr)
+    falls = sorted({max(1, updates * percent // 100) for percent in (60, 85)})
+    schedule = mx.lr_scheduler.MultiFactorScheduler(falls, factor=0.1, base_lr=lr)
     metric = mx.metric.create(["acc", "ce"])
     bar = None if args.quiet else ProgressBar(len(batches), args.epochs - args.resume)
     history = History(metric, bar)
@@ -124,9 +126,17 @@ def main(argv: list[str] | None = None) -> Result:
         p.error(f"--epochs {args.epochs} counts from the very first epoch and must be above --resume {args.resume}")
     if args.batch_size < 1:
         p.error(f"--batch-size {args.batch_size} must be positive")
+    if args.lr is not None and not 0 <= args.lr < math.inf:
+        p.error(f"--lr {args.lr} must be a finite number that is not negative")
     logging.basicConfig(level=logging.INFO if args.quiet else logging.WARNING, format="%(message)s")
     logging.getLogger("jax").setLevel(logging.WARNING)  # it tells which accelerators it does not find
-    result = train(args, digits.load())
+    data = digits.load()
+    if args.batch_size > len(data.train_images):
+        p.error(f"--batch-size {args.batch_size} is more than the {len(data.train_images)} training pictures")
+    try:
+        result = train(args, data)
+    except (mx.MXNetError, OSError) as e:  # a device or a checkpoint that is not there, a folder not to be written
+        p.error(str(e))
     print(f"{args.network}: test accuracy {result.accuracy:.4f} after {args.epochs} epochs, {result.seconds:.1f} s")
     print(f"checkpoint: {result.prefix}-symbol.json, {result.prefix}-{args.epochs:04d}.params")
     print(f"curves:     {result.curve}")

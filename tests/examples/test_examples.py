@@ -41,14 +41,21 @@ def test_train_digits_resumes(tmp_path: Path) -> None:
         ["--resume", "3", "--epochs", "2"],
         ["--device", "quantum"],
         ["--batch-size", "0"],
+        ["--batch-size", "1438"],
+        ["--lr", "nan"],
+        ["--num-epochs", "2", "--output", "{tmp_path}", "--resume", "1"],
+        ["--device", "gpu:99"],
         ["--network", "vgg"],
     ],
 )
-def test_train_digits_says_what_is_wrong(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_digits_says_what_is_wrong(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
-        train_digits.main(options)
+        train_digits.main([option.format(tmp_path=tmp_path) for option in options])
     assert caught.value.code == 2
-    assert options[-1] in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert options[-1].replace(":99", "(99)") in told and "Traceback" not in told
 
 
 def test_networks_have_the_shapes_they_say() -> None:
