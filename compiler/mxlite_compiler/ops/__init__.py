@@ -21,6 +21,9 @@ from . import factor as factor
 from . import fft as fft
 from . import finite as finite
 from . import hawkes as hawkes
+from . import image as image
+from . import image_codec as image_codec
+from . import image_color as image_color
 from . import index as index
 from . import joining as joining
 from . import linalg as linalg
