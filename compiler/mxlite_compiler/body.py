@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from .errors import Mismatch
+from .errors import Mismatch, MXNetError
 from .graph import Graph
 from .infer import Inferred, infer_dtypes, infer_shapes, same_dtype
 from .lower import lower
@@ -110,8 +110,20 @@ class Body:
         outs, new = self._run({n: inputs[i] for n, i in self.feeds.items()}, {}, key, train=mode.train)
         return outs, {self.feeds[n]: jax.lax.stop_gradient(value) for n, value in new.items()}
 
-    def infer(self, of: Facts, ins: Sequence[Any], outs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """The facts of the node's inputs and of the body's outputs that follow from those known before."""
+    def infer(self, of: Facts, ins: Sequence[Any], outs: Sequence[Any], what: str) -> tuple[list[Any], list[Any]]:
+        """The facts of the node's inputs and of the body's outputs that follow from those known before.
+
+        `what` says what `outs` are of. Raises Mismatch when the body makes something else of `ins`, and MXNetError
+        when they contradict inside it.
+        """
+        try:
+            return self._infer(of, ins, outs)
+        except MXNetError:
+            # If the body itself is sound, what went wrong is the demand on its outputs.
+            of.join_all(outs, self._infer(of, ins, [None] * len(outs))[1], what)
+            raise
+
+    def _infer(self, of: Facts, ins: Sequence[Any], outs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         given = {n: ins[i] for n, i in self.feeds.items() if ins[i] is not None}
         found = of.infer(self.graph, given, outs)
         known_ins = list(ins)

@@ -318,6 +318,9 @@ def _written(node: Node) -> list[Node]:
     """The variables whose version the node raises: auxiliary states, and the states of update operators."""
     if node.op is None:
         return []
+    if node.subgraphs:
+        fed = [node.inputs[b.feeds[v.name]] for b in node.params.bodies for n in b.graph.nodes for v in _written(n)]
+        return [e.node for e in fed if e.node.is_variable]
     names = node.op.aux_states(node.params) or ((), node.op.mutates(node.params))[not node.op.aux]
     if not names:
         return []

@@ -106,6 +106,8 @@ class ControlFlow(Op):
 
     def _infer(self, p: Bound, ins: Sequence[Any], outs: Sequence[Any], of: Facts, node: str) -> Any:
         before, now = None, (list(ins), list(outs))
+        if not p.bodies:
+            self.with_graphs(p, (), node)
         try:
             while now != before:  # what a step finds about its result holds for the state of the next
                 before = now
@@ -153,9 +155,11 @@ def _foreach_sweep(p: Bound, ins: list[Any], outs: list[Any], of: Facts) -> tupl
     n, k = len(p.given.in_data_locs), p.given.num_out_data
     data, states, rest = ins[:n], ins[n : n + len(outs) - k], ins[n + len(outs) - k :]
     steps = of.steps([*data, *outs[:k]])
-    states = of.join_all(states, outs[k:], "a state before and after a step")
-    inner, results = p.bodies[0].infer(of, [*map(of.row, data), *states, *rest], [*map(of.row, outs[:k]), *states])
-    states = of.join_all(inner[n : n + len(states)], results[k:], "a state before and after a step")
+    what = "a state before and after a step"
+    states = of.join_all(states, outs[k:], what)
+    known = [*map(of.row, data), *states, *rest]
+    inner, results = p.bodies[0].infer(of, known, [*map(of.row, outs[:k]), *states], what)
+    states = of.join_all(inner[n : n + len(states)], results[k:], what)
     ins = [*(of.rows(x, steps, old) for x, old in zip(inner, data, strict=False)), *states, *inner[n + len(states) :]]
     return ins, [*(of.rows(y, steps, old) for y, old in zip(results, outs[:k], strict=False)), *states]
 
@@ -199,12 +203,13 @@ def _while_feeds(p: Any, count: int) -> list[Sequence[int]]:
 
 def _while_sweep(p: Bound, ins: list[Any], outs: list[Any], of: Facts) -> tuple[list[Any], list[Any]]:
     (cond, func), k, variables = p.bodies, p.given.num_out_data, _loop_vars(p.given)
-    states = of.join_all([ins[i] for i in variables], outs[k:], "a loop variable before and after a step")
-    ins, (found,) = cond.infer(of, _replaced(ins, variables, states), [None])
+    what = "a loop variable before and after a step"
+    states = of.join_all([ins[i] for i in variables], outs[k:], what)
+    ins, (found,) = cond.infer(of, _replaced(ins, variables, states), [None], "the result of cond")
     of.scalar(found, "the result of cond")
     states = [ins[i] for i in variables]
-    ins, results = func.infer(of, ins, [*map(of.row, outs[:k]), *states])
-    states = of.join_all([ins[i] for i in variables], results[k:], "a loop variable before and after a step")
+    ins, results = func.infer(of, ins, [*map(of.row, outs[:k]), *states], what)
+    states = of.join_all([ins[i] for i in variables], results[k:], what)
     steps = p.given.max_iterations
     rows = [of.rows(y, steps, old) for y, old in zip(results[:k], outs[:k], strict=True)]
     return _replaced(ins, variables, states), [*rows, *states]
@@ -268,11 +273,12 @@ def _while_run(p: Bound, arrays: Arrays, mode: Mode, outs: list[jax.ShapeDtypeSt
 
 
 def _cond_sweep(p: Bound, ins: list[Any], outs: list[Any], of: Facts) -> tuple[list[Any], list[Any]]:
-    ins, (found,) = p.bodies[0].infer(of, ins, [None])
+    ins, (found,) = p.bodies[0].infer(of, ins, [None], "the predicate")
     of.scalar(found, "the predicate")
+    what = "an output of both branches"
     for branch in p.bodies[1:]:
-        ins, results = branch.infer(of, ins, outs)
-        outs = of.join_all(outs, results, "an output of both branches")
+        ins, results = branch.infer(of, ins, outs, what)
+        outs = of.join_all(outs, results, what)
     return ins, outs
 
 
