@@ -86,8 +86,6 @@ def roi_pooling(data, rois, *, pooled_size: Shape, spatial_scale: Scale):
         >>> rois = mx.nd.array([[0, 0, 0, 3, 3], [0, 1, 1, 2, 2]])
         >>> mx.nd.ROIPooling(x, rois, pooled_size=(1, 2), spatial_scale=1.0)
         [[[[13. 15.]]]
-
-
          [[[ 9. 10.]]]]
         <NDArray 2x1x1x2 @cpu(0)>
     """

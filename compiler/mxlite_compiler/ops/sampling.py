@@ -65,7 +65,6 @@ def grid_generator(data, *, transform_type: Literal["affine", "warp"], target_sh
         >>> mx.nd.GridGenerator(flow, transform_type="warp")
         [[[[-1.  0.  1.]
            [-1.  0.  1.]]
-
           [[-1. -1. -1.]
            [ 1.  1.  1.]]]]
         <NDArray 1x2x2x3 @cpu(0)>
