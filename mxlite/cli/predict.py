@@ -57,7 +57,9 @@ def read_arrays(path: str, names: Sequence[str]) -> Mapping[str, np.ndarray]:
     except OSError as e:
         raise MXNetError(f"cannot open {path!r}: {e.strerror or e}") from e
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as e:
-        raise MXNetError(f"{path!r} is no file of numpy arrays: {e}") from None
+        # What numpy cannot read it takes for a pickle, and speaks of trust.
+        reason = "write it with numpy.savez" if "pickle" in str(e) else e
+        raise MXNetError(f"{path!r} is no file of numpy arrays: {reason}") from None
     if list(arrays) == ["arr_0"] and len(names) == 1:
         return {names[0]: arrays["arr_0"]}
     return arrays
