@@ -110,7 +110,7 @@ def test_wrong_inputs_of_predict(artefact: Path, tmp_path: Path, capsys: Capture
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 not a zip")
     assert "is no file of numpy arrays" in bad(capsys, "predict", net, str(tmp_path / "bad.npz"))
     (tmp_path / "text.npz").write_text("hello")
-    assert "text.npz' is no file of numpy arrays: write it with" in bad(capsys, "predict", net, str(tmp_path / "text.npz"))
+    assert "text.npz' is no file of numpy arrays: write it" in bad(capsys, "predict", net, str(tmp_path / "text.npz"))
     np.save(tmp_path / "pickle.npy", np.array([{}], dtype=object), allow_pickle=True)
     assert "is no file of numpy arrays" in bad(capsys, "predict", net, str(tmp_path / "pickle.npy"))
     np.savez(tmp_path / "names.npz", dta=np.ones((2, 6)))
