@@ -52,6 +52,11 @@ def through_float(f: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Arra
     return f(x) if is_float(x) else convert(f(x.astype(jnp.float32)), x.dtype)
 
 
+def sign(x: jax.Array) -> jax.Array:
+    """-1, 0 or 1 in the dtype of `x`; 0 of nan, where jnp.sign says nan."""
+    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+
+
 def unbroadcast(grad: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """The gradient of an array of `shape` that was broadcast to the shape of `grad`."""
     if grad.shape == shape:

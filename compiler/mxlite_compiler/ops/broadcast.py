@@ -174,15 +174,16 @@ def _mod(x: Any, y: Any) -> jax.Array:
 def _power(x: Any, y: Any) -> jax.Array:
     if is_float(x):
         return jnp.power(x, y)
-    # Negative exponents truncate: 1 and -1 keep their absolute value, everything else becomes 0.
+    # Negative exponents truncate: 1 and -1 keep their absolute value, 0 becomes inf, everything else 0.
     x, y = jnp.broadcast_arrays(x, y)
     out = jnp.power(x, jnp.abs(y))
-    return jnp.where((y >= 0) | (jnp.abs(x) == 1), out, jnp.zeros_like(out))
+    small = jnp.where(x == 0, convert(jnp.asarray(jnp.inf, jnp.float32), x.dtype), jnp.zeros_like(out))
+    return jnp.where((y >= 0) | (jnp.abs(x) == 1), out, small)
 
 
 def _hypot(x: Any, y: Any) -> jax.Array:
     if is_float(x):
-        return jnp.sqrt(x * x + y * y)
+        return jnp.hypot(x, y)  # which neither overflows nor loses an inf beside a nan
     a, b = jnp.asarray(x).astype(jnp.float32), jnp.asarray(y).astype(jnp.float32)
     return convert(jnp.sqrt(a * a + b * b), x.dtype)
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ..op import op
 from ..shapes import Shapes, join_shapes
-from ._numeric import convert, is_float, through_float
+from ._numeric import convert, is_float, sign, through_float
 
 
 @op("_contrib_div_sqrt_dim", "*s k -> *s k")
@@ -77,7 +77,7 @@ def round_ste(data):
 @op("_contrib_sign_ste", "*s -> *s")
 def sign_ste(data):
     """The sign of `data`; the gradient passes as if it were `data` itself."""
-    return jnp.sign(data)
+    return sign(data)
 
 
 for _straight in (round_ste, sign_ste):

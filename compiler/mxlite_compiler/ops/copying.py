@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -108,7 +109,7 @@ def clip(data, *, a_min: float, a_max: float):
     if not is_float(data):
         # A limit that the dtype cannot hold limits nothing: MXNet compares in C, which promotes.
         low, high = _limit(a_min, data), _limit(a_max, data)
-    return jnp.where(data < low, low, jnp.where(data > high, high, data))
+    return jnp.where(data > high, high, jnp.where(data < low, low, data))  # in this order, if they cross
 
 
 def _limit(value: Any, data: jax.Array) -> Any:
@@ -154,14 +155,20 @@ def smooth_l1(data, *, scalar: float = 1.0):
     """
     square = scalar * scalar
     x = data if is_float(data) else data.astype(jnp.float32)
-    out = jnp.where(jnp.abs(x) > 1 / square, jnp.abs(x) - 0.5 / square, 0.5 * square * x * x)
+    border = _border(square)
+    out = jnp.where(jnp.abs(x) > border, jnp.abs(x) - 0.5 * border, 0.5 * square * x * x)
     return convert(out, data.dtype)
 
 
 @smooth_l1.grad
 def _(p, g, data, out):
     square = p.scalar * p.scalar
-    return (g * jnp.where(jnp.abs(data) > 1 / square, jnp.sign(data), square * data),)
+    return (g * jnp.where(jnp.abs(data) > _border(square), jnp.sign(data), square * data),)
+
+
+def _border(square: float) -> float:
+    """Where `smooth_l1` becomes linear: nowhere for the scalar 0."""
+    return 1 / square if square else math.inf
 
 
 @op("amp_cast", "*s -> *s", dtypes="a -> {dtype}")

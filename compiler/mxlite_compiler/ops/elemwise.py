@@ -17,7 +17,7 @@ from jax import lax
 
 from ..op import Op, register_op
 from ._examples import example, table
-from ._numeric import through_float
+from ._numeric import sign, through_float
 
 Function = Callable[[jax.Array], jax.Array]
 
@@ -110,6 +110,7 @@ def _gamma(x: jax.Array) -> jax.Array:
     limit = float(jnp.finfo(x.dtype).max)
     exact = jnp.asarray([math.factorial(i) for i in range(13) if math.factorial(i) <= limit], x.dtype)
     whole = (x == jnp.floor(x)) & (x >= 1) & (x <= len(exact))
+    out = jnp.where(x == 0, 1 / x, out)  # -inf at -0
     out = jnp.where(whole, exact.at[jnp.where(whole, x - 1, 0).astype(jnp.int32)].get(mode="clip"), out)
     return jnp.where((x < 0) & (x == jnp.floor(x)), jnp.nan, out)
 
@@ -130,10 +131,8 @@ def _not(x: jax.Array) -> jax.Array:
 RAD = math.pi / 180
 SQRT_PI_HALF = math.sqrt(math.pi) / 2
 
-unary("abs", lambda x: jnp.abs(x), "Absolute value; the derivative at 0 is 0.", df=lambda x, y: jnp.sign(x), exact=True)
-unary(
-    "sign", lambda x: jnp.where(x == 0, jnp.zeros_like(x), jnp.sign(x)), "-1, 0 or 1 by the sign.", df=_zero, exact=True
-)
+unary("abs", lambda x: jnp.abs(x), "Absolute value; the derivative at 0 is 0.", df=lambda x, y: sign(x), exact=True)
+unary("sign", sign, "-1, 0 or 1 by the sign; 0 of nan.", df=_zero, exact=True)
 unary("negative", lambda x: -x, "The number with its sign changed; unsigned integers wrap.", exact=True)
 unary("reciprocal", lambda x: 1 / x, "``1 / data``.", df=lambda x, y: -1 / (x * x))
 unary("square", lambda x: x * x, "``data * data``.", exact=True)

@@ -245,9 +245,18 @@ def softmax_cross_entropy(data, label):
         [1.3862944]
         <NDArray 1 @cpu(0)>
     """
-    logs = jax.nn.log_softmax(data, axis=-1)
-    picked = jnp.take_along_axis(logs, label.astype(jnp.int32)[:, None], axis=1, mode="clip")
-    return -jnp.sum(picked).reshape(1)
+    probability = jnp.sum(jax.nn.softmax(data, axis=-1) * _classes(label, data), axis=-1)
+    return -jnp.sum(jnp.log(jnp.maximum(probability, 1e-8))).reshape(1)  # MXNet's bound, also for no class at all
+
+
+@softmax_cross_entropy.grad
+def _(p: Any, g: Any, data: jax.Array, label: jax.Array, out: jax.Array):
+    return g * (jax.nn.softmax(data, axis=-1) - _classes(label, data)), None
+
+
+def _classes(label: jax.Array, data: jax.Array) -> jax.Array:
+    """A one-hot row for each label; a label out of range is no class."""
+    return jax.nn.one_hot(label.astype(jnp.int32), data.shape[-1], dtype=data.dtype)
 
 
 @op("IdentityAttachKLSparseReg", "n *c, *c -> n *c", aux=("moving_avg",))

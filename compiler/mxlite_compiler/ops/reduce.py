@@ -16,7 +16,7 @@ from ..params import DType, Shape
 from ..shapes import DTypes, Shapes, join, join_shapes, known
 from ._axes import at, axes_of, axis_of, without
 from ._examples import example, table
-from ._numeric import convert, is_float
+from ._numeric import convert, is_float, sign
 
 _DOC = """{doc}
 
@@ -125,13 +125,13 @@ def _prod(x: jax.Array, axes: Sequence[int]) -> jax.Array:
 
 
 def _mean(x: jax.Array, axes: Sequence[int]) -> jax.Array:
-    count = max(1, int(np.prod([x.shape[i] for i in axes], dtype=np.int64)))
+    count = int(np.prod([x.shape[i] for i in axes], dtype=np.int64))
     total = _sum(x, axes)
     if is_float(x):
-        return total / count
+        return total / count  # nan of nothing
     if x.dtype == jnp.bool_:
         return total  # as MXNet: true when one element is
-    return jax.lax.div(total, jnp.asarray(count).astype(total.dtype))  # truncates towards 0
+    return jax.lax.div(total, jnp.asarray(max(1, count)).astype(total.dtype))  # truncates towards 0
 
 
 def _fill(value: int) -> Callable[[jax.Array], jax.Array]:
@@ -197,7 +197,7 @@ def _(p: Any, ins: DTypes, outs: DTypes) -> tuple[DTypes, DTypes]:
 def _(p: Any, g: jax.Array, data: jax.Array, out: jax.Array) -> Any:
     axes = reduced_axes(p, data.ndim)
     g, out = expand(g, data, axes).astype(data.dtype), expand(out, data, axes).astype(data.dtype)
-    return (g * (jnp.sign(data) if p.ord == 1 else data / out),)
+    return (g * (sign(data) if p.ord == 1 else data / out),)
 
 
 def _index_of(name: str, f: Callable[..., jax.Array], doc: str) -> None:
