@@ -7,7 +7,8 @@ make equal keys, so a training loop compiles its backward once. Arrays, scalars,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -94,9 +95,9 @@ class Plan:
             heads = [found.get((i, j)) for j in range(step.outputs)]
             if not step.wanted or all(h is None for h in heads):
                 continue
-            wanted = [position for position, _ in step.wanted]
+            pull = _pull(step.call, tuple(position for position, _ in step.wanted), key.train)
             with jax.named_scope(f"backward_{step.call.name}"):
-                gradients = step.call.pull(extras[i], values[i], wanted, heads, key.train)
+                gradients = pull(extras[i], values[i], heads)
             for (_, port), gradient in zip(step.wanted, gradients, strict=True):
                 accumulate(port, gradient)
         return [found.get((OUTSIDE, k)) for k in range(len(key.started))]
@@ -110,8 +111,22 @@ class Plan:
         for i, step in enumerate(steps):
             values.append([arrays[x] if isinstance(x, int) else outs[x[0]][x[1]] for x in step.inputs])
             if i in needed:
-                outs[i] = step.call.apply(extras[i], values[i], self.key.train)
+                outs[i] = _apply(step.call, self.key.train)(extras[i], values[i])
         return values
+
+
+# Behind jit's cache of traces: a loop that was unrolled, or a layer that is there many times, is traced once. XLA sees
+# through it.
+
+
+@functools.lru_cache(maxsize=2048)
+def _pull(call: Call, wanted: tuple[int, ...], train: bool) -> Callable[..., Any]:
+    return jax.jit(lambda extras, inputs, heads: call.pull(extras, inputs, wanted, heads, train))
+
+
+@functools.lru_cache(maxsize=2048)
+def _apply(call: Call, train: bool) -> Callable[..., Any]:
+    return jax.jit(lambda extras, inputs: call.apply(extras, inputs, train))
 
 
 class Replay(Call):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import mxlite as mx
+from mxlite.ndarray import dispatch
 from mxlite_compiler.program import COUNTERS
 
 nd, ag = mx.nd, mx.autograd
@@ -152,6 +153,26 @@ def test_a_pure_custom_operator_is_traced() -> None:
         g = ag.grad(y, x, create_graph=True)[0]
     g.backward()
     np.testing.assert_allclose(x.grad.asnumpy(), 6 * x.asnumpy(), rtol=1e-5)
+
+
+def test_an_unrolled_loop_is_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer that is there many times, too: what differs is only how the calls are wired."""
+    seen: list[str] = []
+    pull = dispatch.Program.pull
+
+    def noted(self: Any, *args: Any) -> Any:
+        seen.append(self.name)
+        return pull(self, *args)
+
+    monkeypatch.setattr(dispatch.Program, "pull", noted)
+    x, w = var(3, 7), var(7, 7)
+    for steps in (12, 15):
+        with ag.record():
+            h = x
+            for _ in range(steps):
+                h = nd.softsign(nd.FullyConnected(h, w, num_hidden=7, no_bias=True)) + x
+        h.backward()
+    assert sorted(seen) == ["FullyConnected", "broadcast_add", "softsign"]
 
 
 def test_backward_frees() -> None:
