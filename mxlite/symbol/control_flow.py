@@ -281,7 +281,7 @@ def while_loop(
             raise ValueError(
                 f"The {i + 1}-th loop_var doesn't involve into the computation: func does not use {variables[i].name!r}"
             )
-    inputs = _Inputs(lambda source: source.fed)
+    inputs = _Inputs(lambda source: source.entry if source.fed else None)
     attrs = {
         "max_iterations": limit,
         "cond_input_locs": inputs.locations(cond_cut),
@@ -339,7 +339,7 @@ def cond(pred: Any, then_func: Callable[[], Any], else_func: Callable[[], Any], 
     counts = len(then_cut.graph.entries), len(else_cut.graph.entries)
     if counts[0] != counts[1]:
         raise ValueError(f"Number of outputs differs between then-branch and else-branch: {counts[0]} and {counts[1]}")
-    inputs = _Inputs(lambda source: source.entry.node.is_variable)
+    inputs = _Inputs(lambda source: source.entry.node.name if source.entry.node.is_variable else None)
     attrs = {
         "cond_input_locs": inputs.locations(predicate),
         "then_input_locs": inputs.locations(then_cut),
@@ -350,23 +350,24 @@ def cond(pred: Any, then_func: Callable[[], Any], else_func: Callable[[], Any], 
 
 
 class _Inputs:
-    """The inputs of a node with several bodies; `share` says which of them the bodies have in common."""
+    """The inputs of a node with several bodies.
 
-    def __init__(self, share: Callable[[Source], bool]):
-        self.share = share
+    Args:
+        key: variables of bodies with one key have one input; None for an input of its own.
+    """
+
+    def __init__(self, key: Callable[[Source], Any]):
+        self.key = key
         self.entries: list[Entry] = []
-        self._shared: dict[Entry, int] = {}
+        self._shared: dict[Any, int] = {}
 
     def locations(self, cut: Cut) -> list[int]:
         """For every variable of a body the number of the input, which is added where it is a new one."""
         found = []
         for source in cut.sources:
-            shared = self.share(source)
-            if shared and source.entry in self._shared:
-                found.append(self._shared[source.entry])
-                continue
-            if shared:
-                self._shared[source.entry] = len(self.entries)
-            found.append(len(self.entries))
-            self.entries.append(source.entry)
+            key = self.key(source)
+            place = len(self.entries) if key is None else self._shared.setdefault(key, len(self.entries))
+            if place == len(self.entries):
+                self.entries.append(source.entry)
+            found.append(place)
         return found

@@ -186,19 +186,22 @@ def branch_not_taken(F, p, s, t):
     return F.cond(p < 0, lambda: [s * t, [s]], lambda: [s + t, [t]])
 
 
-@loop("k s t w")
+# MXNet leaves gradients of what only the other branch uses uninitialised, so they are not asked for below.
+
+
+@loop("k s t w", grads="s t w")
 def branch_on_a_variable(F, k, s, t, w):
     e = t * w
-    return F.cond(k, lambda: e * s, lambda: s + e + w)
+    return F.cond(k, lambda: e * s + w, lambda: s)
 
 
-@loop("p s t w")
+@loop("p s t w", grads="t w")
 def branch_to_outside(F, p, s, t, w):
     e = t * w
     return F.cond(p > 0, lambda: e, lambda: s)
 
 
-@loop("p s t")
+@loop("p s t", grads="s")
 def branches_make_arrays(F, p, s, t):
     return F.cond(p > 0, lambda: [s * 2] * 2, lambda: [t, t])
 
@@ -255,6 +258,58 @@ def form(value):
     return None
 
 
+def structures(mx):
+    """Texts of graphs whose names, copies and shared inputs are the point: auxiliary states, scopes, parameters."""
+    S = mx.sym
+    a, b, c, d = (S.var(n) for n in "abcd")
+    shaped = S.var("e", shape=(2,), attr={"__foo__": "bar"})
+    foreach, while_loop, cond = S.contrib.foreach, S.contrib.while_loop, S.contrib.cond
+    found = {}
+
+    def keep(name, make):
+        with mx.name.NameManager():
+            found[name] = S.Group(flat(make(name))).tojson()
+
+    def shared_statistics(name):
+        mean, var = S.var("m"), S.var("v")
+        norm = lambda x, name: S.BatchNorm(x, moving_mean=mean, moving_var=var, name=name)  # noqa: E731
+        return foreach(lambda x, s: (norm(x, "bn1") + s, s * 2), norm(a, "bn0"), b, name=name)
+
+    def nested(name):
+        def body(x, s):
+            return foreach(lambda y, u: (S.BatchNorm(y, name="bn") * u * c, u + y), x, s, name="inner")
+
+        return foreach(body, a, b, name=name)
+
+    def scope(name):
+        with mx.AttrScope(ctx_group="g"):
+            q = S.var("q")
+            return foreach(lambda x, s: (S.relu(x) + s + q, s * 2), a, b, name=name)
+
+    def prefix(name):
+        with mx.name.Prefix("p_"):
+            return foreach(lambda x, s: (S.relu(x) + s, s * 2), a, b, name=name)
+
+    def layer(x):
+        return S.FullyConnected(x, num_hidden=2, name="fc")
+
+    keep("statistics", lambda n: foreach(lambda x, s: (S.BatchNorm(x, name="bn") + s, s), a, b, name=n))
+    keep("shared_statistics", shared_statistics)
+    keep("statistics_in_a_branch", lambda n: cond(a < b, lambda: S.BatchNorm(c, name="bn"), lambda: d, name=n))
+    keep("nested", nested)
+    keep("scope", scope)
+    keep("prefix", prefix)
+    keep("dropout", lambda n: foreach(lambda x, s: (S.Dropout(x) + s, s), a, b, name=n))
+    keep("one_layer_in_both_branches", lambda n: cond(a < b, lambda: layer(c), lambda: layer(c * 2), name=n))
+    keep(
+        "variable_in_both_bodies",
+        lambda n: while_loop(lambda a, b: a < shaped, lambda a, b: (a + shaped, [a + 1, b]), [a, b], 4, name=n),
+    )
+    keep("layer", lambda n: while_loop(lambda a, b: a < 5, lambda a, b: (layer(b), [a + 1, b]), [a, b], 2, name=n))
+    keep("second_output", lambda n: foreach(lambda x, s: (x + s, s * 1), b, S.split(a, num_outputs=2)[1], name=n))
+    return found
+
+
 def record(mx, name):
     """What MXNet says of a program; without numbers where it fails, as for some nested loops."""
     symbol, facts = describe(mx, name)
@@ -270,9 +325,9 @@ if __name__ == "__main__":
         import mxnet  # pyright: ignore[reportMissingImports]
 
         warnings.simplefilter("ignore")
-        print(json.dumps(record(mxnet, sys.argv[1])))
+        print(json.dumps(structures(mxnet) if sys.argv[1] == "structures" else record(mxnet, sys.argv[1])))
     else:  # a process each: an error of MXNet's engine comes back in later programs
-        data = {n: json.loads(subprocess.check_output([sys.executable, __file__, n])) for n in LOOPS}
+        data = {n: json.loads(subprocess.check_output([sys.executable, __file__, n])) for n in (*LOOPS, "structures")}
         with open(FILE, "w", encoding="utf-8") as file:
             json.dump(data, file, sort_keys=True, separators=(",", ":"))
             file.write("\n")

@@ -37,6 +37,14 @@ def test_graph_is_that_of_mxnet(name: str):
     assert mx.sym.load_json(symbol.tojson()).tojson() == symbol.tojson()
 
 
+def test_structures_are_those_of_mxnet():
+    found = loops.structures(mx)
+    for name, text in GOLDEN["structures"].items():
+        assert found[name] == text, name
+        assert mx.sym.load_json(text).tojson() == text
+    assert found.keys() == GOLDEN["structures"].keys()
+
+
 def close(got, want):
     np.testing.assert_allclose(got, want, rtol=2e-5, atol=1e-6)
 
