@@ -17,6 +17,9 @@ from ._floats import floats
 from ._pixels import wide
 from .window import agree
 
+#: So many parts of a picture are averaged one by one.
+_UNROLL = 32
+
 Mode2D = Literal["like", "odd_scale", "size", "to_even_down", "to_even_up", "to_odd_down", "to_odd_up"]
 
 
@@ -129,6 +132,9 @@ def _average(x: jax.Array, axis: int, bins: int) -> jax.Array:
         return jnp.mean(x.reshape(*x.shape[:axis], bins, n // bins, *x.shape[axis + 1 :]), axis + 1)
     i = np.arange(bins)
     begin, end = i * n // bins, -(-(i + 1) * n // bins)
+    if bins <= _UNROLL:  # 4 times faster than a gather, and its gradient needs no scatter
+        parts = [jax.lax.slice_in_dim(x, a, b, axis=axis) for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
+        return jnp.concatenate([jnp.mean(part, axis, keepdims=True) for part in parts], axis)
     index = begin[:, None] + np.arange(max(end - begin))
     tail = (1,) * (x.ndim - axis - 1)
     parts = _take(x, np.minimum(index, n - 1), axis)
