@@ -12,8 +12,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..errors import Mismatch
 from ..op import Op
-from ..shapes import Shapes, join_shapes
+from ..shapes import Shapes, join_shapes, solve
 from ._matrices import linalg_op, product, square, transposed
 
 
@@ -70,7 +71,7 @@ def inverse(A):
     return jnp.linalg.inv(A)
 
 
-@linalg_op("gelqf", "*b m n -> *b m n, *b m m", outputs=("output0", "output1"))
+@linalg_op("gelqf", outputs=("output0", "output1"))
 def gelqf(A):
     """The Q with orthonormal rows and the lower triangular L with ``A = L Q``.
 
@@ -88,6 +89,14 @@ def gelqf(A):
     """
     q, r = jnp.linalg.qr(transposed(A))
     return transposed(q), transposed(r)
+
+
+@gelqf.infer
+def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    A, *found = solve("*b m n -> *b m n, *b m m", [*ins, *outs], {})
+    if A is not None and A[-2] > A[-1] > 0:
+        raise Mismatch(f"A has more rows, {A[-2]}, than columns, {A[-1]}; factorise its transpose")
+    return [A], found
 
 
 @linalg_op("syevd", "*b n n -> *b n n, *b n", alias=False, outputs=("output0", "output1"))

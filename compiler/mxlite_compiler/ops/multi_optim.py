@@ -83,9 +83,11 @@ def _dtypes(update: Op, mixed: bool, p: Any, ins: DTypes, outs: DTypes) -> tuple
     own = 2 if mixed else k  # how many of a group have the dtype of the weights
     weights = next((d for d in (*(d for i, d in enumerate(ins[: n * k]) if i % k < own), *outs) if d), None)
     new = [*[*[weights] * own, *["float32"] * (k - own)] * n, *["float32"] * len(update.tail)]
-    for name, have, want in zip(update.inputs(p), ins, new, strict=True):
-        if have and want and have != want:
-            raise Mismatch(f"{name} must be {want}, got {have}")
+    for i, (name, have) in enumerate(zip(update.inputs(p), ins, strict=True)):
+        if name == "rescale_grad" and have == weights:  # MXNet wants this, or float32
+            new[i] = have
+        if have and new[i] and have != new[i]:
+            raise Mismatch(f"{name} must be {new[i]}, got {have}")
     return new, [weights] * n
 
 
