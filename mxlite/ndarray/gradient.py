@@ -296,7 +296,7 @@ def _compiled(
                 wanted.append((position, (i, entry[1])))
             elif entry[0] in needing:
                 wanted.append((position, (OUTSIDE, sinks.setdefault(entry, len(sinks)))))
-        steps.append(Step(node.call, tuple(numbers), tuple(wanted), len(node.outs) or 1))
+        steps.append(Step(node.call, tuple(numbers), tuple(wanted), len(node.outs)))
     seeds = [e for e in found if e[0] in index]
     begun = tuple(((index[s], i), h.shape, h._cell.dtype) for (s, i), h in ones.items() if s in index)
     if not seeds and not begun:
@@ -350,7 +350,7 @@ def _recorded_grad(
         for value, entry in zip(node.values, node.inputs, strict=True):
             source, number = entry
             # What was written since it was computed is a constant with the gradient of what it was.
-            if isinstance(source, TapeNode) and (not source.outs or source.outs[number] is value):
+            if isinstance(source, TapeNode) and source.outs[number] is value:
                 inputs.append((index[source], number))
                 continue
             slot = slots.setdefault((id(value), entry), len(arrays))
@@ -362,7 +362,7 @@ def _recorded_grad(
         for position, (source, number) in enumerate(node.inputs):
             if source in needing:
                 ports.append((position, (OUTSIDE, sinks[source]) if source in sinks else (index[source], number)))  # pyright: ignore
-        steps.append(Step(node.call, tuple(inputs), tuple(ports), len(node.outs) or 1))
+        steps.append(Step(node.call, tuple(inputs), tuple(ports), len(node.outs)))
     ones: list[tuple[Port, tuple[int, ...], np.dtype]] = []
     seeds: list[Port] = []
     seed_arrays: list[jax.Array] = []

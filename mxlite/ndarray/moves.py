@@ -113,22 +113,26 @@ _moved = functools.lru_cache(maxsize=64)(Moved)
 
 def record_box(source: Handle, result: Handle, starts: Any, sizes: Shape, strides: Shape) -> None:
     """Record that `result` is a basic selection of `source`."""
-    record(_box(sizes, strides, result.shape), starts, (source,), (source._data,), (), (result,))
+    record(_box(sizes, strides, result.shape), starts, (source,), (source._data,), (result._data,), (result,))
 
 
 def record_gather(source: Handle, result: Handle, spec: tuple[Any, ...], indices: Sequence[Any]) -> None:
     """Record that `result` is an advanced selection of `source`."""
-    record(_gather(spec), None, (source,), (source._data, *indices), (), (result,))
+    record(_gather(spec), None, (source,), (source._data, *indices), (result._data,), (result,))
 
 
 def record_copy(source: Handle, result: Handle) -> None:
     """Record that `result` holds the numbers of `source`, broadcast and cast."""
-    record(_copied(result.shape, result._cell.dtype, False), None, (source,), (source._data,), (), (result,))
+    record(
+        _copied(result.shape, result._cell.dtype, False), None, (source,), (source._data,), (result._data,), (result,)
+    )
 
 
 def record_reshape(source: Handle, result: Handle) -> None:
     """Record that `result` holds the numbers of `source` in another shape."""
-    record(_copied(result.shape, result._cell.dtype, True), None, (source,), (source._data,), (), (result,))
+    record(
+        _copied(result.shape, result._cell.dtype, True), None, (source,), (source._data,), (result._data,), (result,)
+    )
 
 
 def record_move(source: Handle, result: Handle) -> None:

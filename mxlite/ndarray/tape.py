@@ -147,7 +147,7 @@ class TapeNode(Source):
         extras: its arguments beside the inputs.
         inputs: where the inputs come from.
         values: what they were.
-        outs: what came out; empty for a view.
+        outs: what came out.
         ctx: where.
         number: the first of the numbers that `get_symbol` names it by.
     """
@@ -191,7 +191,7 @@ def record(
         extras: its arguments beside the inputs.
         arrays: the inputs; further `values` behind theirs are constants that no array holds.
         values: the contents of the inputs when the call was made.
-        outs: the contents of its outputs, hidden ones included; empty for a view.
+        outs: the contents of its outputs, hidden ones included.
         results: the arrays that show the outputs.
     """
     if not any(map(is_active, arrays)):

@@ -146,6 +146,36 @@ def test_second_order_after_a_write() -> None:
         z = y * y * x
         (g,) = ag.grad(z, x, create_graph=True)  # y was 5 then: 2 * 5 * x * 2x + 25
     np.testing.assert_allclose(g.asnumpy(), [45, 105])
+    x = var([1.0, 2.0])
+    with ag.record():
+        y = (x * x).reshape((2, 1))
+    y[:] = 5
+    with ag.record():
+        (g,) = ag.grad(y * y, x, create_graph=True)  # 2 * y * 2x
+    g.backward()  # 2 * 2x * 2x + 2 * y * 2
+    np.testing.assert_allclose(g.asnumpy(), [20, 40])
+    np.testing.assert_allclose(x.grad.asnumpy(), [28, 52])
+
+
+def test_gradients_into_parts_of_one_array() -> None:
+    x, w, flat = nd.ones(2), nd.ones(3), nd.zeros(5)
+    ag.mark_variables([x, w], [flat[0:2], flat[2:5]], ["write", "add"])
+    for _ in range(2):
+        with ag.record():
+            y = (x * 3).sum() + (w * 4).sum()
+        y.backward()
+    assert flat.asnumpy().tolist() == [3, 3, 8, 8, 8]
+
+
+def test_an_array_on_the_way_to_an_executor() -> None:
+    """What a bound symbol has computed may be recorded on; the executor itself is not."""
+    x = nd.ones((2, 2))
+    out = (mx.sym.Variable("a") * 2).bind(mx.cpu(), {"a": x}).forward()[0]
+    w = var([[1.0, 2.0], [3.0, 4.0]], dtype="float32")
+    with ag.record():
+        y = out * w
+    y.backward()
+    assert w.grad.asnumpy().tolist() == [[2, 2], [2, 2]]
 
 
 def test_prediction_is_differentiated_as_it_was_computed() -> None:
