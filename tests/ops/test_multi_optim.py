@@ -95,7 +95,7 @@ def test_copies_of_16_bit_weights(update: str):
 def test_adamw_skips_a_step_after_an_overflow(scale: float):
     w, g, mean, var = nd(1, -2), nd(0.5, 3), nd(0.1, 0.2), nd(0.3, 0.4)
     mx.nd.contrib.adamw_update(w, g, mean, var, scale, lr=0.1, eta=0.5, wd=0.1, out=w)
-    np.testing.assert_array_equal(numbers([w, mean, var]), np.float32([1, -2, 0.1, 0.2, 0.3, 0.4]))
+    np.testing.assert_array_equal(numbers([w, mean, var]), np.array([1, -2, 0.1, 0.2, 0.3, 0.4], np.float32))
 
 
 def test_adamw_takes_its_scale_as_number_array_or_symbol():

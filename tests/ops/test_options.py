@@ -23,7 +23,7 @@ def _array(recorded: list[Any]) -> np.ndarray:
     return np.array(numbers, np.float64 if dtype.startswith("float") else dtype).reshape(shape).astype(dtype)
 
 
-def _numbered(recorded: dict[str, Any]) -> Arrays:
+def _numbered(recorded: dict[Any, Any]) -> Arrays:
     return {int(i): _array(x) for i, x in recorded.items() if x is not None}
 
 

@@ -229,8 +229,8 @@ def _add_lamb(mixed: bool) -> None:
                 w, g, mean, var, beta1, beta2, epsilon, step_count[i], bias_correction, wds[i], rescale_grad,
                 clip_gradient,
             )  # fmt: skip
-            norms = (jnp.sqrt(jnp.sum(jnp.square(x))) for x in (w, g))
-            return lamb_step(w, g, *norms, learning_rates[i], lower_bound, upper_bound), mean, var
+            r1, r2 = (jnp.sqrt(jnp.sum(jnp.square(x))) for x in (w, g))
+            return lamb_step(w, g, r1, r2, learning_rates[i], lower_bound, upper_bound), mean, var
 
         return _each(data, num_tensors, step, mixed)
 

@@ -123,7 +123,7 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     sizes = [
         _head_size(s, p.heads, n, name) for s, n, name in zip(ins, (1, 2), ("queries", "keys_values"), strict=True)
     ]
-    size = join(*sizes, "the size of a head")
+    size = join(sizes[0], sizes[1], "the size of a head")
     q, kv = (_known(s, 3) for s in ins)
     batch = join(q[1], kv[1], "the batch")
     new: Shapes = [(q[0], batch, size * p.heads), (kv[0], batch, 2 * size * p.heads)]
