@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mxlite._rng",
         "mxlite._frontend",
         "mxlite._nested",
+        "mxlite._zipfian",
         "mxlite.context",
         "mxlite.name",
         "mxlite.attribute",

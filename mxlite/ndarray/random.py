@@ -6,9 +6,11 @@ The numbers come from JAX's generator: the same seed gives the same numbers agai
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+from .._zipfian import zipfian
 from ..base import MXNetError, explain, numeric_types
 from ..context import as_context
 from . import register
@@ -150,6 +152,24 @@ def multinomial(
 def shuffle(data: NDArray, out: NDArray | None = None) -> NDArray:
     """The rows of `data` in random order."""
     return invoke("_shuffle", (data,), {}, out)
+
+
+def rand_zipfian(true_classes: NDArray, num_sampled: int, range_max: int, ctx: Any = None) -> tuple[Any, Any, Any]:
+    """Draws classes from an approximately Zipfian (log-uniform) distribution: P(k) ~ log((k + 2) / (k + 1)).
+
+    Args:
+        true_classes: the classes that are right, an array of integers in any dtype.
+        num_sampled: how many to draw, with replacement.
+        range_max: the classes are the integers from 0 to range_max - 1.
+        ctx: the device; that of `true_classes` by default.
+
+    Returns:
+        The draws (num_sampled,) int64; how often `true_classes` are expected among them, float64 of their shape; and
+        how often the draws are, (num_sampled,) float64.
+    """
+    where = true_classes.context if ctx is None else ctx
+    draws = uniform(0, math.log(range_max + 1), shape=(num_sampled,), dtype="float64", ctx=where)
+    return zipfian(draws, true_classes.as_in_context(draws.context), num_sampled, range_max)
 
 
 register.install(globals(), ("_random_", "_sample_"), __name__)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mxlite_compiler.op import get_op
 
+from .._zipfian import zipfian
 from .arithmetic import is_scalar
 from .compose import make_node, single
 from .functions import Namespace
@@ -111,6 +113,22 @@ def shuffle(data: Symbol, **kwargs: Any) -> Symbol:
     name, attr = kwargs.pop("name", None), kwargs.pop("attr", None)
     entries = [single(data.graph.entries, "shuffle: input 'data'")]
     return Symbol(make_node(get_op("_shuffle"), "_shuffle", entries, {}, kwargs, name, attr).entries())
+
+
+def rand_zipfian(true_classes: Symbol, num_sampled: int, range_max: int) -> tuple[Any, Any, Any]:
+    """Draws classes from an approximately Zipfian (log-uniform) distribution: P(k) ~ log((k + 2) / (k + 1)).
+
+    Args:
+        true_classes: the classes that are right, a symbol of integers in any dtype.
+        num_sampled: how many to draw, with replacement.
+        range_max: the classes are the integers from 0 to range_max - 1.
+
+    Returns:
+        The draws (num_sampled,) int64; how often `true_classes` are expected among them, float64 of their shape; and
+        how often the draws are, (num_sampled,) float64.
+    """
+    draws = uniform(0, math.log(range_max + 1), shape=(num_sampled,), dtype="float64")
+    return zipfian(draws, true_classes, num_sampled, range_max)
 
 
 __getattr__, __dir__ = _operators.hooks()
