@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..errors import Mismatch
 from ..op import Op, op
@@ -61,3 +62,32 @@ def product(a: jax.Array, b: jax.Array, transpose_a: bool = False, transpose_b: 
 def scaled(factor: Any, x: jax.Array) -> jax.Array:
     """``factor * x`` in the dtype of `x`."""
     return jnp.asarray(factor, x.dtype) * x
+
+
+# jax.numpy counts rows and columns in int64 where 64 bits are on; int32 is enough for them.
+
+
+def _diagonals(n: int) -> jax.Array:
+    """For each entry of an (n, n) matrix the number of its diagonal: 0 for the main one, above it positive."""
+    return jax.lax.broadcasted_iota(jnp.int32, (n, n), 1) - jax.lax.broadcasted_iota(jnp.int32, (n, n), 0)
+
+
+def tril(x: jax.Array, k: int = 0) -> jax.Array:
+    """The square matrices `x` with 0 above diagonal `k`."""
+    return jnp.where(_diagonals(x.shape[-1]) <= k, x, 0)
+
+
+def triu(x: jax.Array, k: int = 0) -> jax.Array:
+    """The square matrices `x` with 0 below diagonal `k`."""
+    return jnp.where(_diagonals(x.shape[-1]) >= k, x, 0)
+
+
+def eye_like(x: jax.Array) -> jax.Array:
+    """The identity in the shape and dtype of the square matrices `x`."""
+    return jnp.broadcast_to((_diagonals(x.shape[-1]) == 0).astype(x.dtype), x.shape)
+
+
+def diagonal(x: jax.Array) -> jax.Array:
+    """The main diagonal of square matrices."""
+    i = np.arange(x.shape[-1], dtype=np.int32)
+    return x[..., i, i]

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ..errors import Mismatch
 from ..op import Op
 from ..shapes import Shapes, join_shapes, solve
-from ._matrices import linalg_op, product, square, transposed
+from ._matrices import diagonal, eye_like, linalg_op, product, square, transposed, tril, triu
 
 
 def _symmetric(A: jax.Array) -> jax.Array:
@@ -25,7 +25,7 @@ def _symmetric(A: jax.Array) -> jax.Array:
     symmetric one.
     """
     mean = (A + transposed(A)) / 2
-    lower = jnp.tril(A) + transposed(jnp.tril(A, -1))
+    lower = tril(A) + transposed(tril(A, -1))
     return mean + jax.lax.stop_gradient(lower - mean)
 
 
@@ -57,18 +57,31 @@ def potrf(A):
     return jax.lax.linalg.cholesky(_symmetric(A), symmetrize_input=False)
 
 
+@potrf.grad
+def _(p, g, A, out):
+    """Murray 2016: ``L^-T (lower and its transpose of L^T g) L^-1 / 2``."""
+    inner = tril(product(out, g, True))
+    inner = inner + transposed(tril(inner, -1))
+    half = jax.lax.linalg.triangular_solve(out, inner, left_side=True, lower=True, transpose_a=True)
+    return (jax.lax.linalg.triangular_solve(out, half, lower=True) / 2,)
+
+
 @linalg_op("potri", "*b n n -> *b n n")
 def potri(A):
     """The inverse of ``A A^T`` for each lower triangular matrix of a batch, such as `potrf` returns."""
-    eye = jnp.broadcast_to(jnp.eye(A.shape[-1], dtype=A.dtype), A.shape)
-    inverse = jax.lax.linalg.triangular_solve(A, eye, left_side=True, lower=True)
+    inverse = jax.lax.linalg.triangular_solve(A, eye_like(A), left_side=True, lower=True)
     return product(inverse, inverse, True, False)
+
+
+@potri.grad
+def _(p, g, A, out):
+    return (-tril(product(product(out, g + transposed(g)), product(out, tril(A)))),)
 
 
 @linalg_op("inverse", "*b n n -> *b n n")
 def inverse(A):
     """The inverse of each matrix of a batch."""
-    return jnp.linalg.inv(A)
+    return jnp.linalg.solve(A, eye_like(A))
 
 
 @linalg_op("gelqf", outputs=("output0", "output1"))
@@ -120,7 +133,7 @@ def syevd(A):
     """
     columns, values = jax.lax.linalg.eigh(_symmetric(A), lower=True, symmetrize_input=False)
     rows = transposed(columns)
-    largest = jnp.argmax(jnp.abs(rows), -1, keepdims=True)
+    largest = jax.lax.argmax(jnp.abs(rows), rows.ndim - 1, jnp.int32)[..., None]
     return jnp.where(jnp.take_along_axis(rows, largest, -1) < 0, -rows, rows), values
 
 
@@ -129,9 +142,9 @@ def _(p, g, A, out):
     """Giles 2008, with MXNet's guard: equal eigenvalues, whose vectors have no derivative, are held apart."""
     (g_rows, g_values), (rows, values) = g, out
     gap = jnp.maximum(values[..., None, :] - values[..., :, None], 1e-30 if A.dtype == jnp.float32 else 1e-100)
-    above = jnp.triu(1 / gap, 1)  # the eigenvalues ascend
+    above = triu(1 / gap, 1)  # the eigenvalues ascend
     turn = product(rows, g_rows, False, True) * (above - transposed(above))
-    middle = (turn + transposed(turn)) / 2 + g_values[..., None] * jnp.eye(A.shape[-1], dtype=A.dtype)
+    middle = (turn + transposed(turn)) / 2 + g_values[..., None] * eye_like(A)
     return (product(product(rows, middle, True), rows),)
 
 
@@ -141,8 +154,8 @@ def _(p, g, A, out):
 def _lu(A: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The diagonal of U in ``P A = L U``, and the sign of the permutation."""
     lu, pivots, _ = jax.lax.linalg.lu(A)
-    swaps = jnp.sum(pivots != jnp.arange(A.shape[-1], dtype=pivots.dtype), -1)
-    return jnp.diagonal(lu, axis1=-2, axis2=-1), (1 - 2 * (swaps % 2)).astype(A.dtype)
+    swaps = jnp.sum(pivots != jnp.arange(A.shape[-1], dtype=pivots.dtype), -1, dtype=jnp.int32)
+    return diagonal(lu), (1 - 2 * (swaps % 2)).astype(A.dtype)
 
 
 def _per_matrix(x: jax.Array) -> jax.Array:
@@ -194,14 +207,14 @@ def _(p, g, A, out):
 def _adjoint(A: jax.Array, singular: jax.Array) -> jax.Array:
     """The transposed inverse of each matrix, 0 for singular ones."""
     singular = singular.reshape(A.shape[:-2])[..., None, None]
-    eye = jnp.eye(A.shape[-1], dtype=A.dtype)
-    return jnp.where(singular, 0, transposed(jnp.linalg.inv(jnp.where(singular, eye, A))))
+    eye = eye_like(A)
+    return jnp.where(singular, 0, transposed(jnp.linalg.solve(jnp.where(singular, eye, A), eye)))
 
 
 @linalg_op("sumlogdiag")
 def sumlogdiag(A):
     """The sum of the logarithms of the diagonal of each matrix of a batch, shapes as those of `det`."""
-    return _per_matrix(jnp.sum(jnp.log(jnp.diagonal(A, axis1=-2, axis2=-1)), -1))
+    return _per_matrix(jnp.sum(jnp.log(diagonal(A)), -1))
 
 
 for _op in (det, slogdet, sumlogdiag):

@@ -40,7 +40,7 @@ def hawkesll(lda, alpha, beta, state, lags, marks, valid_length, max_time):
     """
     state, lags, max_time = jax.lax.stop_gradient((state, lags, max_time))
     steps = lags.shape[1]
-    n = jnp.arange(lda.shape[0])
+    n = jnp.arange(lda.shape[0], dtype=jnp.int32)
 
     def event(carry: tuple[Array, ...], now: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
         likelihood, time, last, excited = carry
@@ -57,7 +57,7 @@ def hawkesll(lda, alpha, beta, state, lags, marks, valid_length, max_time):
         return (likelihood, time, last, excited), None
 
     zero = jnp.zeros_like(max_time)
-    valid = jnp.arange(steps)[:, None] < valid_length
+    valid = jnp.arange(steps, dtype=jnp.int32)[:, None] < valid_length
     start = (zero, zero, jnp.zeros_like(state), state)
     (likelihood, _, last, excited), _ = jax.lax.scan(event, start, (lags.T, marks.T, valid))
     gap = max_time[:, None] - last

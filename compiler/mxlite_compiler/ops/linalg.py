@@ -15,7 +15,7 @@ from ..op import op
 from ..params import Shape
 from ..shapes import Shapes, join_shapes, solve
 from ._axes import axis_of
-from ._matrices import linalg_op, product, scaled, wide_floats
+from ._matrices import linalg_op, product, scaled, transposed, tril, triu, wide_floats
 
 
 def _gemm_shapes(signature: Callable[[Any], str]) -> Callable[[Any, Shapes, Shapes], tuple[Shapes, Shapes]]:
@@ -148,7 +148,7 @@ def trmm(A, B, *, transpose: bool = False, rightside: bool = False, lower: bool 
          [4. 6.]]
         <NDArray 2x2 @cpu(0)>
     """
-    A = jnp.tril(A) if lower else jnp.triu(A)
+    A = tril(A) if lower else triu(A)
     return scaled(alpha, product(B, A, False, transpose) if rightside else product(A, B, transpose))
 
 
@@ -165,9 +165,19 @@ def trsm(A, B, *, transpose: bool = False, rightside: bool = False, lower: bool 
          [3. 4.]]
         <NDArray 2x2 @cpu(0)>
     """
-    return jax.lax.linalg.triangular_solve(
-        A, scaled(alpha, B), left_side=not rightside, lower=lower, transpose_a=transpose
-    )
+    return _solve(A, scaled(alpha, B), transpose, rightside, lower)
+
+
+def _solve(A: jax.Array, B: jax.Array, transpose: bool, rightside: bool, lower: bool) -> jax.Array:
+    return jax.lax.linalg.triangular_solve(A, B, left_side=not rightside, lower=lower, transpose_a=transpose)
+
+
+@trsm.grad
+def _(p, g, A, B, out):
+    d_b = _solve(A, g, not p.transpose, p.rightside, p.lower)
+    d_a = -product(out, d_b, True) if p.rightside else -product(d_b, out, False, True)
+    d_a = transposed(d_a) if p.transpose else d_a
+    return tril(d_a) if p.lower else triu(d_a), scaled(p.alpha, d_b)
 
 
 @op("khatri_rao")

@@ -18,7 +18,7 @@ Places = tuple[np.ndarray, np.ndarray]
 
 def _diagonal(n: int, offset: int) -> Places:
     """Rows and columns of diagonal number `offset` of an (n, n) matrix."""
-    i = np.arange(n - abs(offset))
+    i = np.arange(n - abs(offset), dtype=np.int32)
     return i - min(offset, 0), i + max(offset, 0)
 
 
@@ -27,7 +27,7 @@ def _triangle(n: int, offset: int, lower: bool) -> Places:
 
     A lower triangle goes row by row, an upper one column by column.
     """
-    rows, columns = np.tril_indices(n, -abs(offset))
+    rows, columns = (i.astype(np.int32) for i in np.tril_indices(n, -abs(offset)))
     return (rows, columns) if offset < 0 or (offset == 0 and lower) else (columns, rows)
 
 
