@@ -1,15 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators written in Python by the user: `CustomOp`, `CustomOpProp`, `register`.
-
-User code may call `mx.nd`, ``asnumpy`` and anything else, so a graph is cut at a Custom node: compiled segments with
-Python between them. An operator registered with ``jit=True`` promises that its forward and backward use `mx.nd` only;
-it is traced into the program, runs on an accelerator and exports.
-"""
+"""The operator behind `mx.sym.Custom` and `mx.nd.Custom`."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,132 +18,26 @@ from mxlite_compiler.op import PREDICT, Mode, Op, register_op
 from mxlite_compiler.params import dtype_name
 from mxlite_compiler.shapes import DTypes, Shapes, join_shapes, known
 
-from .base import EagerScope, MXNetError, eager_mode
-from .context import Context, current_context
-from .ndarray import NDArray, zeros
-from .ndarray.dispatch import Program, run
-from .ndarray.tape import Arrays, Call, Cotangents, record
-
-
-class CustomOp:
-    """The computation; subclass it and define `forward` and `backward`."""
-
-    def forward(
-        self, is_train: bool, req: list[str], in_data: list[NDArray], out_data: list[NDArray], aux: list[NDArray]
-    ) -> None:
-        """Compute `out_data` from `in_data`; `aux` may be changed in place.
-
-        Args:
-            is_train: whether this is training.
-            req: per output: null, write, inplace or add.
-            in_data, out_data, aux: arrays of the shapes `CustomOpProp.infer_shape` gave.
-        """
-        raise MXNetError(f"{type(self).__name__} defines no forward(is_train, req, in_data, out_data, aux)")
-
-    def backward(
-        self,
-        req: list[str],
-        out_grad: list[NDArray],
-        in_data: list[NDArray],
-        out_data: list[NDArray],
-        in_grad: list[NDArray],
-        aux: list[NDArray],
-    ) -> None:
-        """Compute `in_grad` from the rest; by default no gradient flows."""
-
-    def assign(self, dst: NDArray, req: str, src: Any) -> None:
-        """Put `src` into `dst` as `req` says: null drops it, write and inplace replace, add adds."""
-        if req in ("write", "inplace"):
-            dst[:] = src
-        elif req == "add":
-            dst[:] += src
-        elif req != "null":
-            raise ValueError(f"req must be null, write, inplace or add, got {req!r}")
-
-
-class CustomOpProp:
-    """The description: names, shapes and dtypes; subclass it and register it.
-
-    Args:
-        need_top_grad: whether `backward` uses `out_grad`; False makes the operator a loss.
-    """
-
-    def __init__(self, need_top_grad: bool = True):
-        self.need_top_grad_ = need_top_grad
-
-    def list_arguments(self) -> list[str]:
-        """Names of the inputs."""
-        return ["data"]
-
-    def list_outputs(self) -> list[str]:
-        """Names of the outputs."""
-        return ["output"]
-
-    def list_auxiliary_states(self) -> list[str]:
-        """Names of the auxiliary states."""
-        return []
-
-    def infer_shape(self, in_shape: list[Any]) -> Any:
-        """Input, output and (optionally) auxiliary shapes from the input shapes; all like the first by default."""
-        return in_shape, [in_shape[0]] * len(self.list_outputs()), [in_shape[0]] * len(self.list_auxiliary_states())
-
-    def infer_type(self, in_type: list[Any]) -> Any:
-        """Input, output and auxiliary dtypes from the input dtypes; all like the first by default."""
-        return (
-            [in_type[0]] * len(in_type),
-            [in_type[0]] * len(self.list_outputs()),
-            [in_type[0]] * len(self.list_auxiliary_states()),
-        )
-
-    def declare_backward_dependency(self, out_grad: list[int], in_data: list[int], out_data: list[int]) -> list[int]:
-        """Accepted as in MXNet; XLA finds out by itself what backward reads."""
-        return [*(out_grad if self.need_top_grad_ else []), *in_data, *out_data]
-
-    def create_operator(self, ctx: Context, in_shapes: list[Any], in_dtypes: list[Any]) -> CustomOp:
-        """The `CustomOp` for these shapes."""
-        return CustomOp()
-
-
-_REGISTRY: dict[str, tuple[Callable[..., CustomOpProp], bool]] = {}
-
-
-def register(reg_name: str, jit: bool = False) -> Callable[[Any], Any]:
-    """Register a `CustomOpProp` class as ``op_type=reg_name``.
-
-    Args:
-        reg_name: the name; registering it again replaces it, which suits notebooks.
-        jit: the operator's forward and backward are pure `mx.nd`: trace them into the compiled program.
-
-    Returns:
-        A class decorator.
-    """
-
-    def decorate(prop: Any) -> Any:
-        _REGISTRY[reg_name] = (prop, jit)
-        return prop
-
-    return decorate
-
-
-def get_all_registered_operators() -> list[str]:
-    """Names of all registered custom operators."""
-    return sorted(_REGISTRY)
+from ..base import EagerScope, MXNetError
+from ..context import Context, current_context
+from ..ndarray import NDArray, zeros
+from .describe import REGISTRY, CustomOp
 
 
 class CustomParams:
     """The parameters of one Custom node: its type, its attributes and the description made from them."""
 
     def __init__(self, op_type: str, attrs: Mapping[str, str], node: str):
-        if op_type not in _REGISTRY:
+        if op_type not in REGISTRY:
             raise MXNetError(
                 explain(
-                    f"no custom operator is registered as op_type={op_type!r}{nearest(op_type, _REGISTRY)}",
+                    f"no custom operator is registered as op_type={op_type!r}{nearest(op_type, REGISTRY)}",
                     op="Custom",
                     node=node,
-                    hint=f"registered are: {', '.join(_REGISTRY) or 'none'}; use @mx.operator.register",
+                    hint=f"registered are: {', '.join(REGISTRY) or 'none'}; use @mx.operator.register",
                 )
             )
-        self.make, self.jit = _REGISTRY[op_type]
+        self.make, self.jit = REGISTRY[op_type]
         self.op_type, self.attrs = op_type, dict(attrs)
         with user_code(op_type, node, "__init__"):
             self.prop = self.make(**attrs)
@@ -365,86 +253,3 @@ def _schema(*data: Any, num_args: int = 1, op_type: str) -> Any:
 
 CUSTOM = Custom()
 register_op(CUSTOM)
-
-
-def custom(*inputs: NDArray, op_type: str | None = None, name: str | None = None, **kwargs: Any) -> Any:
-    """Call a custom operator at once (`mx.nd.Custom`).
-
-    Args:
-        *inputs: the arrays, auxiliary states last; or by keyword under the names of `list_arguments`.
-        op_type: the registered name.
-        name: for error messages.
-        **kwargs: attributes, passed to the description as text.
-
-    Returns:
-        The output, or a list of them.
-
-    Raises:
-        MXNetError: no such operator, or a wrong number of inputs.
-    """
-    attrs = {k: v for k, v in kwargs.items() if not isinstance(v, NDArray)}
-    if op_type is not None:
-        attrs["op_type"] = op_type
-    p = CUSTOM.bind(attrs, name or "")
-    named = {k: v for k, v in kwargs.items() if isinstance(v, NDArray)}
-    names = CUSTOM.inputs(p)
-    unknown = [k for k in named if k not in names]
-    if unknown:
-        raise MXNetError(
-            explain(
-                f"no input {unknown[0]!r}{nearest(unknown[0], names)}",
-                op=p.op_type,
-                hint=f"inputs are: {', '.join(names)}",
-            )
-        )
-    rest = iter(inputs)
-    found = [named[n] if n in named else next(rest, None) for n in names]
-    arrays = [a for a in found if a is not None]
-    if len(inputs) + len(named) != len(names) or len(arrays) != len(names):
-        problem = f"takes {len(names)} inputs ({', '.join(names)}), got {len(inputs) + len(named)}"
-        raise MXNetError(explain(problem, op="Custom", node=p.op_type))
-    ctx = arrays[0].context if arrays else current_context()
-    if p.jit:
-        return run(NDArray, _traced(p.make, p.op_type, tuple(p.attrs.items()), eager_mode.train), (), arrays, ctx)
-    node = Node(None, name or p.op_type)
-    node.params = p
-    state: dict[Any, Any] = {}
-    values = [a._data for a in arrays]
-    outs, states = CUSTOM.host_forward(node, eager_mode.train, values, state)
-    for array, new in zip(arrays[p.num_args :], states, strict=True):
-        array._set(new)
-    results = [NDArray._wrap(o, ctx) for o in outs]
-    if eager_mode.recording:
-        # Backward sees the auxiliary states as forward left them.
-        record(_CUSTOM_CALL, (node, state), arrays, [*values[: p.num_args], *states], outs, results)
-    return results[0] if len(results) == 1 else results
-
-
-@functools.lru_cache(maxsize=256)
-def _traced(
-    make: Callable[..., CustomOpProp], op_type: str, items: tuple[tuple[str, str], ...], train: bool
-) -> Program:
-    """The compiled form of an operator that was registered with ``jit=True``; registering it again makes another."""
-    attrs = dict(items)
-    return Program(CUSTOM, CustomParams(op_type, attrs, ""), train=train, attrs={"op_type": op_type, **attrs})
-
-
-class _CustomCall(Call):
-    """How a custom operator that runs Python is on the tape; the extras are its node and its state."""
-
-    __slots__ = ()
-    name = "Custom"
-    host = True
-
-    def host_backward(
-        self, extras: Any, inputs: Arrays, outs: Arrays, heads: Cotangents, train: bool
-    ) -> Sequence[jax.Array | None]:
-        given = [jnp.zeros_like(o) if h is None else h for h, o in zip(heads, outs, strict=True)]
-        return CUSTOM.host_backward(extras[0], given, inputs, outs, extras[1])
-
-    def operators(self, extras: Any) -> list[tuple[str, dict[str, Any]]]:
-        p = extras[0].params
-        return [("Custom", {"op_type": p.op_type, **p.attrs})]
-
-
-_CUSTOM_CALL = _CustomCall()
