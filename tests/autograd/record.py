@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-MODULES = ("cases_gradients", "cases_arrays", "cases_user")
+MODULES = ("cases_heads", "cases_gradients", "cases_arrays", "cases_user", "cases_symbols")
 
 
 def describe(mx, np, value):
