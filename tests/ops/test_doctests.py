@@ -26,6 +26,7 @@ EXAMPLES = {name: doctest.DocTestParser().get_examples(docstring(op, "NDArray"))
 #: Operator of tier 1 -> why its documentation has no example.
 WITHOUT: dict[str, str] = {
     "Custom": "needs a class of the user's",
+    "_cvimdecode": "needs the content of a file",
     "_foreach": "takes a function, through mx.nd.contrib.foreach",
     "_while_loop": "takes functions, through mx.nd.contrib.while_loop",
     "_cond": "takes functions, through mx.nd.contrib.cond",

@@ -220,7 +220,13 @@ def cv_resize(
     h: Annotated[int, Range(low=1)],
     interp: Literal[0, 1, 2, 3, 4] = 1,
 ):
-    """`image.resize` for one (height, width, channel) picture, by width `w` and height `h` (`mx.image.imresize`)."""
+    """`image.resize` for one (height, width, channel) picture, by width `w` and height `h` (`mx.image.imresize`).
+
+    Example:
+        >>> picture = mx.nd.zeros((2, 2, 3), dtype="uint8")
+        >>> mx.nd._internal._cvimresize(picture, w=4, h=3).shape
+        (3, 4, 3)
+    """
     return resize(src, h, w, interp)
 
 
@@ -257,6 +263,11 @@ def make_border(
             from its other side, 4 mirrored without its edge.
         value: the constant.
         values: or one for each channel.
+
+    Example:
+        >>> picture = mx.nd.zeros((2, 2, 3), dtype="uint8")
+        >>> mx.nd._internal._cvcopyMakeBorder(picture, top=1, bot=1, left=0, right=0).shape
+        (4, 2, 3)
     """
     pads = ((top, bot), (left, right), (0, 0))
     if type:
