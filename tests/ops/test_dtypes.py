@@ -111,7 +111,8 @@ NAMES = sorted(n for n, record in RECORDED.items() if n in OPS and record["outpu
 #: Operators that take dtypes which MXNet 1.9.1 refuses on a CPU. Its kernels lack them; the results are exact here.
 MORE_FLOATS = {
     "CTCLoss", "Convolution", "Convolution_v1", "Crop", "Deconvolution", "FullyConnected", "InstanceNorm", "LRN", "RNN",
-    "SoftmaxActivation", "_contrib_SyncBatchNorm", "amp_cast", "argsort", "batch_dot", "dot", "fill_element_0index",
+    "GridGenerator", "SoftmaxActivation", "SpatialTransformer", "_contrib_DeformableConvolution",
+    "_contrib_SyncBatchNorm", "amp_cast", "argsort", "batch_dot", "dot", "fill_element_0index",
     "_contrib_interleaved_matmul_encdec_qk", "_contrib_interleaved_matmul_encdec_valatt", "_onehot_encode", "sort",
     "_contrib_interleaved_matmul_selfatt_qk", "_contrib_interleaved_matmul_selfatt_valatt",
 }  # fmt: skip
