@@ -4,6 +4,7 @@
 from . import activation as activation
 from . import align as align
 from . import boolean_mask as boolean_mask
+from . import boxes as boxes
 from . import broadcast as broadcast
 from . import contrib as contrib
 from . import control_flow as control_flow
@@ -29,6 +30,7 @@ from . import joining as joining
 from . import linalg as linalg
 from . import loss as loss
 from . import multi_optim as multi_optim
+from . import multibox as multibox
 from . import nn as nn
 from . import norm as norm
 from . import optim as optim
@@ -36,6 +38,7 @@ from . import optim_contrib as optim_contrib
 from . import patches as patches
 from . import pdf as pdf
 from . import pool as pool
+from . import proposal as proposal
 from . import random as random
 from . import reduce as reduce
 from . import reshape as reshape
