@@ -106,7 +106,8 @@ class Program(Call):
         return cast(HostOp, self.op).host_backward(self._node(), given, inputs, outs, {})
 
     def operators(self, extras: Any) -> list[tuple[str, dict[str, Any]]]:
-        return [(self.op.name, {**self.attrs, **dict(zip(self.dynamic, map(float, extras[1]), strict=True))})]
+        given = [np.asarray(x).tolist() for x in extras[1]]  # a number, or one for each of many weights
+        return [(self.op.name, {**self.attrs, **dict(zip(self.dynamic, given, strict=True))})]
 
 
 _CASTS = frozenset({"Cast", "amp_cast"})
