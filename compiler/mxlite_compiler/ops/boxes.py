@@ -25,6 +25,12 @@ def box_iou(lhs, rhs, *, format: Format = "corner"):
 
     Returns:
         (*lhs.shape[:-1], *rhs.shape[:-1]); 0 for boxes that do not meet or are turned inside out.
+
+    Example:
+        >>> one, two = mx.nd.array([[0, 0, 2, 2]]), mx.nd.array([[1, 0, 3, 2], [0, 0, 2, 2]])
+        >>> mx.nd.contrib.box_iou(one, two)
+        [[0.33333334 1.        ]]
+        <NDArray 1x2 @cpu(0)>
     """
     shape = (*lhs.shape[:-1], *rhs.shape[:-1])
     a, b = (with_area(corners(x.reshape(-1, 4), format)) for x in (lhs, rhs))
@@ -77,6 +83,14 @@ def box_nms(
 
     Returns:
         An array like `data`. A hidden second output, int32 (..., boxes, 1), tells where in `data` each row was.
+
+    Example:
+        >>> boxes = mx.nd.array([[0.9, 0, 0, 2, 2], [0.8, 0, 0, 2, 2.5], [0.5, 3, 3, 4, 4]])  # score, corners
+        >>> mx.nd.contrib.box_nms(boxes, coord_start=1, score_index=0)
+        [[ 0.9  0.   0.   2.   2. ]
+         [ 0.5  3.   3.   4.   4. ]
+         [-1.  -1.  -1.  -1.  -1. ]]
+        <NDArray 3x5 @cpu(0)>
     """
     n, width = data.shape[-2:]
     rows = data.reshape(-1, n, width)

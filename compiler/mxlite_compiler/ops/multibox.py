@@ -49,6 +49,12 @@ def multibox_prior(
 
     Returns:
         (1, height * width * (number of sizes + number of ratios - 1), 4): left, top, right, bottom from 0 to 1.
+
+    Example:
+        >>> mx.nd.contrib.MultiBoxPrior(mx.nd.zeros((1, 1, 1, 2)), sizes=(0.5,))[0]
+        [[0.125 0.25  0.375 0.75 ]
+         [0.625 0.25  0.875 0.75 ]]
+        <NDArray 2x4 @cpu(0)>
     """
     height, width = data.shape[2:4]
     f = np.float32
@@ -117,6 +123,13 @@ def multibox_target(
         (batch, anchors * 4) targets for x, y, width, height, (batch, anchors * 4) masks, 1 for matched anchors, and
         (batch, anchors) class targets: 0 for background, the class + 1 for others. A picture without boxes has the
         class target `ignore_label` everywhere.
+
+    Example:
+        >>> anchor, label = mx.nd.array([[[0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]]]), mx.nd.array([[[0, 0, 0, 0.5, 0.5]]])
+        >>> offsets, mask, classes = mx.nd.contrib.MultiBoxTarget(anchor, label, mx.nd.zeros((1, 2, 2)))
+        >>> classes
+        [[1. 0.]]
+        <NDArray 1x2 @cpu(0)>
     """
     areas = with_area(corners(anchor[0]))
     scaled = jnp.asarray(variances, anchor.dtype)
@@ -222,6 +235,13 @@ def multibox_detection(
 
     Returns:
         (batch, anchors, 6): class (without the background), probability, left, top, right, bottom; rows of -1 behind.
+
+    Example:
+        >>> anchor, offsets = mx.nd.array([[[0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]]]), mx.nd.zeros((1, 8))
+        >>> mx.nd.contrib.MultiBoxDetection(mx.nd.array([[[0.2, 0.9], [0.8, 0.1]]]), offsets, anchor)[0]
+        [[0.  0.8 0.  0.  0.5 0.5]
+         [0.  0.1 0.5 0.5 1.  1. ]]
+        <NDArray 2x6 @cpu(0)>
     """
     batch, _, n = cls_prob.shape
     ax, ay, aw, ah = centers(anchor[0])

@@ -120,6 +120,12 @@ def _proposal(name: str, pictures: str, alone: bool) -> None:
     Returns:
         (batch * rpn_post_nms_top_n, 5): number of the picture, left, top, right, bottom; and their scores
         (batch * rpn_post_nms_top_n, 1).
+
+    Example:
+        >>> scores, offsets = mx.nd.zeros((1, 24, 4, 4)), mx.nd.zeros((1, 48, 4, 4))  # 12 anchors a cell
+        >>> size = mx.nd.array([[64, 64, 1]])
+        >>> mx.nd.contrib.{name.removeprefix("_contrib_")}(scores, offsets, size, rpn_post_nms_top_n=5).shape
+        (5, 5)
     """
 
     def rule(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
