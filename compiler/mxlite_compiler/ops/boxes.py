@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -93,8 +94,8 @@ def box_nms(
         <NDArray 3x5 @cpu(0)>
     """
     n, width = data.shape[-2:]
-    rows = data.reshape(-1, n, width)
-    if topk == 0:
+    rows = data.reshape(math.prod(data.shape[:-2]), n, width)
+    if topk == 0 or not data.size:
         record = jnp.broadcast_to(jnp.arange(n, dtype=jnp.int32), rows.shape[:2])
         return data, record.reshape(*data.shape[:-1], 1)
     score, box = rows[..., score_index], rows[..., coord_start : coord_start + 4]
@@ -127,7 +128,7 @@ def box_nms(
 @box_nms.grad
 def _(p, g, data, out):
     n, width = data.shape[-2:]
-    record = out[1].reshape(-1, n)
+    record = out[1].reshape(math.prod(data.shape[:-2]), n)
     rows = jnp.arange(record.shape[0], dtype=jnp.int32)[:, None]
     grad = jnp.zeros((record.shape[0], n, width), data.dtype)
     grad = grad.at[rows, jnp.where(record < 0, n, record)].set(g[0].reshape(grad.shape), mode="drop")
@@ -188,7 +189,7 @@ def bipartite_matching(data, *, is_ascend: bool = False, threshold: float, topk:
     """
     lead, (n, m) = data.shape[:-2], data.shape[-2:]
     sign, limit = -1 if is_ascend else 1, topk + 1 if topk > 0 else 0
-    rows, columns = jax.vmap(lambda x: match(x, sign * threshold, limit))((sign * data).reshape(-1, n, m))
+    rows, columns = jax.vmap(lambda x: match(x, sign * threshold, limit))((sign * data).reshape(math.prod(lead), n, m))
     return rows.reshape(*lead, n).astype(data.dtype), columns.reshape(*lead, m).astype(data.dtype)
 
 
