@@ -6,6 +6,7 @@
 Each call is one expression in `mx`, `nd` and the arrays below, so that both libraries evaluate the same text.
 """
 
+import importlib
 import json
 import sys
 
@@ -123,8 +124,7 @@ def arrays(mx):
 
 
 if __name__ == "__main__":
-    import mxnet
-
+    mxnet = importlib.import_module("mxnet")
     with open(sys.argv[1], "w") as file:
         lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in answers(mxnet, arrays(mxnet)).items()]
         file.write("{\n" + ",\n".join(lines) + "\n}\n")

@@ -115,7 +115,7 @@ def resize(data: jax.Array, height: int, width: int, interp: int) -> jax.Array:
 
 
 def _take(x: jax.Array, at: np.ndarray, axis: int) -> jax.Array:
-    return jnp.take(x, at, axis, mode="clip")
+    return jnp.take(x, at.astype(np.int32), axis, mode="clip")
 
 
 def _along(weight: np.ndarray, axis: int, dtype: jnp.dtype) -> jax.Array:
