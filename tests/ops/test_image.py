@@ -81,6 +81,18 @@ def test_a_border_with_one_value_a_channel():
     check(got, RECORDED["border/values"])
 
 
+@pytest.mark.parametrize(("value", "want"), [(7.6, 8), (6.5, 6), (7.5, 8), (300, 255), (-3, 0)])
+def test_a_constant_border_is_rounded_and_limited(value: float, want: int):
+    got = call("_cvcopyMakeBorder", np.zeros((1, 1, 1), np.uint8), top=1, bot=0, left=0, right=0, value=value)[0]
+    np.testing.assert_array_equal(got.ravel(), [want, 0])
+
+
+def test_normalized_integers_wrap():
+    x = np.array([0, 1, 90, 100, 101, 200, 255, 30, 60], np.uint8).reshape(1, 3, 3)
+    got = call("_image_normalize", x, mean=100, std=0.5)[0]
+    np.testing.assert_array_equal(got.ravel(), [56, 58, 236, 0, 2, 200, 54, 116, 176])
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "float16", "float64"])
 def test_dtypes_stay(dtype: str):
     data = SOURCES["u8"][:4, :6].astype(dtype)

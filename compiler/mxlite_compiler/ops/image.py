@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..errors import Mismatch
 from ..op import Mode, op
 from ..params import Range, Shape
 from ..shapes import Shapes, join_shapes
+from ._numeric import convert
 from ._resample import resize
 from .random import key_of
 
@@ -90,7 +92,7 @@ def normalize(data, *, mean: Floats = (0.0, 0.0, 0.0, 0.0), std: Floats = (1.0, 
         given = values * channels if len(values) == 1 else values
         return jnp.asarray(given, wide).reshape(channels, 1, 1)
 
-    return to_integers((data.astype(wide) - each(mean)) / each(std), data.dtype)
+    return convert((data.astype(wide) - each(mean)) / each(std), data.dtype)  # integers wrap, uint8 too
 
 
 @normalize.infer
@@ -273,8 +275,11 @@ def make_border(
     if type:
         return jnp.pad(src, pads, mode=_BORDERS[type])
     inside = jnp.pad(jnp.ones((*src.shape[:2], 1), bool), pads)
-    fill = to_integers(jnp.asarray(values or (value,), jnp.result_type(float)), src.dtype)
-    return jnp.where(inside, jnp.pad(src, pads), fill)
+    fill = np.asarray(values or (value,))
+    if not jnp.issubdtype(src.dtype, jnp.inexact):  # OpenCV rounds and limits
+        limits = jnp.iinfo(src.dtype)
+        fill = np.clip(np.rint(fill), limits.min, limits.max)
+    return jnp.where(inside, jnp.pad(src, pads), fill.astype(src.dtype))
 
 
 @make_border.infer
