@@ -9,7 +9,7 @@ MXLITE_ORACLE ?= $(wildcard ../shared/oracle/python)
 export MXLITE_ORACLE
 ARGS ?=
 
-.PHONY: help demo test tiny lint types bench stubs env clean
+.PHONY: help demo test tiny lint types bench conformance stubs env clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,6 +33,9 @@ types: env ## pyright
 
 bench: env ## Module.fit against hand-written JAX + optax, and against MXNet where it is there
 	$(RUN) tests/benchmarks/run.py $(ARGS)
+
+conformance: env ## operators and recorded results of MXNet: what is there, what agrees
+	$(RUN) -m tests.conformance.run $(ARGS)
 
 stubs: env ## write the .pyi files of the generated functions
 	$(RUN) -m mxlite._stubs $(ARGS)

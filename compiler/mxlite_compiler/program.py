@@ -64,7 +64,7 @@ class Compiled:
             return function(*args)
 
         traced.__name__ = name
-        options = {} if device is None else {"out_shardings": jax.sharding.SingleDeviceSharding(device)}
+        options: dict[str, Any] = {} if device is None else {"out_shardings": jax.sharding.SingleDeviceSharding(device)}
         self._jitted = jax.jit(traced, donate_argnums=tuple(donate), keep_unused=bool(donate), **options)
 
     def __call__(self, *args: Any) -> Any:

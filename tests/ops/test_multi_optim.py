@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_a_schedule_needs_one_program(name: str):
 
 def test_reset_arrays():
     arrays = [nd(1, 2), nd(3, dtype="float16")]
-    assert mx.nd.reset_arrays(*arrays, num_arrays=2) == []
+    assert cast(Any, mx.nd.reset_arrays)(*arrays, num_arrays=2) == []
     assert numbers(arrays) == [0, 0, 0]
 
 
@@ -103,7 +103,7 @@ def test_adamw_takes_its_scale_as_number_array_or_symbol():
     want = [0.932676, -1.959091]
     by_array = mx.nd.contrib.adamw_update(w, g, mean.copy(), var.copy(), nd(2), 0.1, 0.5, wd=0.1)
     by_number = mx.nd.contrib.adamw_update(w, g, mean.copy(), var.copy(), 2, 0.1, 0.5, wd=0.1)
-    symbol = mx.sym.contrib.adamw_update(*map(mx.sym.var, "wgmv"), 2, 0.1, 0.5, wd=0.1)
+    symbol = cast(Any, mx.sym.contrib.adamw_update)(*map(mx.sym.var, "wgmv"), 2, 0.1, 0.5, wd=0.1)
     (by_symbol,) = symbol.eval(w=w, g=g, m=mean, v=var)
     for result in (by_array, by_number, by_symbol):
         np.testing.assert_allclose(result.asnumpy(), want, rtol=1e-6)

@@ -52,7 +52,7 @@ def test_a_batch_is_its_pictures():
 
 
 def test_the_scores_are_shown_on_demand():
-    prob, delta, info = (mx.sym.var(n) for n in "pdi")
+    prob, delta, info = mx.sym.var("p"), mx.sym.var("d"), mx.sym.var("i")
     assert mx.sym.contrib.Proposal(prob, delta, info, name="r").list_outputs() == ["r_output"]
     shown = mx.sym.contrib.MultiProposal(prob, delta, info, name="r", output_score=True)
     assert shown.list_outputs() == ["r_output", "r_score"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -96,14 +97,14 @@ foreach, while_loop, cond = mx.sym.contrib.foreach, mx.sym.contrib.while_loop, m
         (lambda: foreach(lambda x, s: (x, c), a, b), AssertionError, "state arrays have to be used .*: b"),
         (lambda: foreach(lambda x, s: (x[0] + x[1], s), [a, a], b), AssertionError, "unique names: a-0 .*identity"),
         (lambda: foreach(lambda x, s: (x, s), [], b), mx.MXNetError, "data must not be empty"),
-        (lambda: foreach(lambda x, s: (x, s), a, b, name=None), TypeError, "name must be a string"),
+        (lambda: foreach(lambda x, s: (x, s), a, b, name=cast(Any, None)), TypeError, "name must be a string"),
         (
             lambda: while_loop(lambda i: i < 3, lambda i: (i, i + 1), a),
             ValueError,
             "max_iterations should be specified",
         ),
         (
-            lambda: while_loop(lambda i: i, lambda i: (i, i), a, "x"),
+            lambda: while_loop(lambda i: i, lambda i: (i, i), a, cast(Any, "x")),
             ValueError,
             "max_iterations='x' must be an integer",
         ),

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
