@@ -13,9 +13,12 @@ from . import base as base
 from . import callback as callback
 from . import context as context
 from . import deploy as deploy
+from . import engine as engine
+from . import environment as environment
 from . import executor as executor
 from . import initializer as initializer
 from . import io as io
+from . import log as log
 from . import lr_scheduler as lr_scheduler
 from . import metric as metric
 from . import model as model
@@ -27,7 +30,10 @@ from . import operator as operator
 from . import optimizer as optimizer
 from . import random as random
 from . import registry as registry
+from . import runtime as runtime
 from . import symbol as symbol
+from . import test_utils as test_utils
+from . import util as util
 from . import viz as viz
 
 # MXNet's short names; an assignment would be no module to a type checker.

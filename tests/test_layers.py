@@ -25,6 +25,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mxlite.name",
         "mxlite.attribute",
         "mxlite.registry",
+        "mxlite.engine",
+        "mxlite.environment",
+        "mxlite.log",
+        "mxlite.runtime",
+        "mxlite.util",
         # bytes <-> numpy and atomic writing know nothing of NDArray
         "mxlite.serialize.array_bytes",
         "mxlite.serialize.atomic",
@@ -47,7 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mxlite.visualization",
         "mxlite.profiler",
     ),
-    ("mxlite.module", "mxlite.model", "mxlite.callback", "mxlite.deploy"),
+    ("mxlite.module", "mxlite.model", "mxlite.callback", "mxlite.deploy", "mxlite.test_utils"),
     ("mxlite.gluon", "mxlite.rnn", "mxlite.contrib"),
     ("mxlite.cli", "mxlite.__main__"),
 )

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Environment variables of MXNet, read once, at the import of mxlite.
+
+Two have a meaning here and are honoured:
+
+=============================  =====================================================================================
+``MXNET_ENGINE_TYPE``          ``NaiveEngine``: calls on the CPU wait until they are done, so that a profiler or
+                               debugger sees them where they are made. The threaded engines are the normal state.
+``MXNET_ENFORCE_DETERMINISM``  ``1``: GPU programs are compiled without operations whose sums depend on timing
+                               (``--xla_gpu_deterministic_ops``). On the CPU results never vary.
+=============================  =====================================================================================
+
+mxlite's and JAX's own:
+
+===================================  ===============================================================================
+``MXLITE_ENABLE_X64``                ``0`` keeps 64-bit types off.
+``JAX_PLATFORMS``                    which devices JAX looks for: ``cpu``, ``cuda``, ``tpu``.
+``JAX_DEFAULT_MATMUL_PRECISION``     ``tensorfloat32`` lets float32 be multiplied with fewer bits on GPUs.
+``XLA_PYTHON_CLIENT_MEM_FRACTION``   the part of a GPU's memory that is taken at the start.
+``CD_JOB``                           ``1`` is what `mx.test_utils.is_cd_run` asks for.
+===================================  ===============================================================================
+
+`IGNORED` lists variables that may be set and change nothing, each with what takes its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, MutableMapping
+
+import jax
+
+#: Variables without a meaning under XLA (a name that ends in ``*`` stands for all that begin so): the reason.
+IGNORED: Mapping[str, str] = {
+    "MXNET_EXEC_*": "XLA plans, fuses and orders whole programs",
+    "MXNET_BACKWARD_DO_MIRROR": "memory is planned by XLA",
+    "MXNET_SUBGRAPH_*": "XLA is the only backend",
+    "MXNET_USE_FUSION": "XLA always fuses",
+    "MXNET_CPU_WORKER_NTHREADS": "XLA has one pool of threads, one for each core",
+    "MXNET_CPU_PRIORITY_NTHREADS": "there is no queue of priorities",
+    "MXNET_CPU_NNPACK_NTHREADS": "NNPACK is not used",
+    "MXNET_GPU_WORKER_NTHREADS": "JAX runs one stream of programs for each GPU",
+    "MXNET_GPU_COPY_NTHREADS": "JAX copies on its own streams",
+    "MXNET_OMP_MAX_THREADS": "XLA does not use OpenMP",
+    "MXNET_MP_WORKER_NTHREADS": "there are no worker processes",
+    "MXNET_GPU_MEM_POOL_*": "XLA_PYTHON_CLIENT_MEM_FRACTION and XLA_PYTHON_CLIENT_ALLOCATOR set JAX's pool",
+    "MXNET_CUDNN_*": "XLA measures and chooses kernels by itself",
+    "MXNET_CUDA_ALLOW_TENSOR_CORE": "JAX_DEFAULT_MATMUL_PRECISION says how float32 is multiplied",
+    "MXNET_CUDA_TENSOR_OP_MATH_ALLOW_CONVERSION": "JAX_DEFAULT_MATMUL_PRECISION says how float32 is multiplied",
+    "MXNET_FC_TRUE_FP16": "XLA sums products of float16 in float32",
+    "MXNET_SAFE_ACCUMULATION": "kernels sum float16 in float32 where it matters",
+    "MXNET_MKLDNN_*": "MKL-DNN is not used",
+    "MXNET_ENABLE_GPU_P2P": "JAX uses what the GPUs have",
+    "MXNET_KVSTORE_*": "gradients are summed inside of the compiled program",
+    "MXNET_UPDATE_ON_KVSTORE": "the update is part of the compiled program",
+    "MXNET_OPTIMIZER_AGGREGATION_SIZE": "all weights are updated in one program",
+    "MXNET_PROFILER_AUTOSTART": "jax.profiler.start_trace starts a profile",
+    "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "no array changes its storage silently",
+    "MXNET_INFER_STORAGE_TYPE_VERBOSE_LOGGING": "no array changes its storage silently",
+    "MXNET_ENGINE_INFO": "jax.log_compiles tells what is compiled",
+}
+
+
+def apply(variables: Mapping[str, str], flags: MutableMapping[str, str]) -> None:
+    """Honour ``MXNET_ENGINE_TYPE`` and ``MXNET_ENFORCE_DETERMINISM``. It must happen before JAX starts its devices.
+
+    Args:
+        variables: where they are looked up.
+        flags: where ``XLA_FLAGS`` is extended.
+    """
+    if variables.get("MXNET_ENGINE_TYPE") == "NaiveEngine":
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
+    if variables.get("MXNET_ENFORCE_DETERMINISM", "0") not in ("0", ""):
+        before = flags.get("XLA_FLAGS", "")
+        if "xla_gpu_deterministic_ops" not in before:
+            flags["XLA_FLAGS"] = f"{before} --xla_gpu_deterministic_ops=true".strip()
+
+
+apply(os.environ, os.environ)
