@@ -14,6 +14,7 @@ import pytest
 
 import mxlite as mx
 from mxlite.cli import main
+from tests.archives import read_npz
 
 pytest.importorskip("flatbuffers")
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> Path:
-    np.savez(tmp_path / "input.npz", data=np.load(NETS / "mlp.inputs.npz")["data"])
+    np.savez(tmp_path / "input.npz", data=read_npz(NETS / "mlp.inputs.npz")["data"])
     return tmp_path / "input.npz"
 
 
@@ -54,7 +55,7 @@ def test_export_tells_what_it_wrote(tmp_path: Path, capsys: Captured):
 def test_predict_writes_the_outputs(artefact: Path, inputs: Path, tmp_path: Path, capsys: Captured):
     assert main(["predict", str(artefact), str(inputs), "-o", str(tmp_path / "out.npz")]) == 0
     assert "out.npz: softmax_output" in capsys.readouterr().out
-    got, want = np.load(tmp_path / "out.npz"), np.load(NETS / "mlp.outputs.npz")
+    got, want = read_npz(tmp_path / "out.npz"), read_npz(NETS / "mlp.outputs.npz")
     np.testing.assert_allclose(got["softmax_output"], want["predict/softmax_output"], rtol=1e-5, atol=1e-6)
 
 

@@ -14,6 +14,7 @@ from mxlite.serialize import read_list
 from mxlite_compiler.artefact import load_artefact
 from mxlite_compiler.export import export_graph
 from mxlite_compiler.json import graph_from_json
+from tests.archives import read_npz
 
 pytest.importorskip("flatbuffers")
 NETS = Path(__file__).parents[1] / "golden" / "nets"
@@ -26,8 +27,8 @@ def read_net(name: str) -> tuple[Any, dict[str, np.ndarray], dict[str, np.ndarra
     graph = graph_from_json((NETS / f"{name}-symbol.json").read_text(), name)
     arrays, names = read_list((NETS / f"{name}-0000.params").read_bytes(), name)
     params = {n: a.values for n, a in zip(names, arrays, strict=True)}
-    data = {n: v for n, v in np.load(NETS / f"{name}.inputs.npz").items() if "label" not in n}
-    return graph, params, data, dict(np.load(NETS / f"{name}.outputs.npz"))
+    data = {n: v for n, v in read_npz(NETS / f"{name}.inputs.npz").items() if "label" not in n}
+    return graph, params, data, read_npz(NETS / f"{name}.outputs.npz")
 
 
 @pytest.mark.parametrize("name", BATCH_AXIS)

@@ -11,6 +11,7 @@ import pytest
 
 import mxlite as mx
 from mxlite.model import load_checkpoint
+from tests.archives import read_npz
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "nets"
 FACTS = json.loads((GOLDEN / "nets.json").read_text())
@@ -67,8 +68,8 @@ def bound(name, grad_req="write"):
     scaled_square(jit=name.endswith("+jit"))
     name = name.removesuffix("+jit")
     symbol, arg_params, aux_params = load_checkpoint(str(GOLDEN / name), 0)
-    inputs = dict(np.load(GOLDEN / f"{name}.inputs.npz"))
-    expected = dict(np.load(GOLDEN / f"{name}.outputs.npz"))
+    inputs = read_npz(GOLDEN / f"{name}.inputs.npz")
+    expected = read_npz(GOLDEN / f"{name}.outputs.npz")
     if name in KINKS:
         param, channel, shift = KINKS[name]
         arg_params[param][channel] += shift

@@ -14,10 +14,11 @@ import pytest
 import mxlite as mx
 from mxlite import initializer as init
 from mxlite.initializer import InitDesc
+from tests.archives import read_npz
 
 HERE = Path(__file__).parents[1] / "golden/optimizers"
 GOLDEN = json.loads((HERE / "golden_optimizers.json").read_text())
-BUFFERS = np.load(HERE / "golden_optimizers.npz")
+BUFFERS = read_npz(HERE / "golden_optimizers.npz")
 
 
 def recorded(ref):

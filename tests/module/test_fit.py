@@ -15,13 +15,14 @@ import pytest
 
 import mxlite as mx
 from mxlite_compiler.program import COUNTERS
+from tests.archives import read_npz
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 def test_fit_equals_the_recorded_run():
     facts = json.loads((GOLDEN / "training" / "fit_mlp.json").read_text())
-    arrays = dict(np.load(GOLDEN / "training" / "fit_mlp.npz"))
+    arrays = read_npz(GOLDEN / "training" / "fit_mlp.npz")
     events: list = []
     weights = {}
     module = mx.mod.Module(mx.sym.load(str(GOLDEN / "nets" / "mlp-symbol.json")))

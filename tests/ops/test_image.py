@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import mxlite as mx
+from tests.archives import read_npz
 from tests.ops.call import call
 
 FOLDER = Path(__file__).parents[1] / "golden" / "image"
-with np.load(FOLDER / "recorded.npz") as _file:
-    RECORDED = {name: _file[name] for name in _file.files}
+RECORDED = read_npz(FOLDER / "recorded.npz")
 SOURCES = {"u8": RECORDED["picture"], "f32": RECORDED["picture"].astype(np.float32)}
 SOURCES |= {"gray": RECORDED["gray"], "batch": RECORDED["batch"]}
 

@@ -19,10 +19,11 @@ import pytest
 
 import mxlite as mx
 from mxlite import lr_scheduler, optimizer
+from tests.archives import read_npz
 
 HERE = Path(__file__).parents[1] / "golden/optimizers"
 GOLDEN = json.loads((HERE / "golden_optimizers.json").read_text())
-BUFFERS = np.load(HERE / "golden_optimizers.npz")
+BUFFERS = read_npz(HERE / "golden_optimizers.npz")
 #: Sparse gradients are not there yet.
 TABLE = [c for c in GOLDEN["optimizers"] if "gradient_row_sparse_rows" not in c]
 NAMES = [f"{c['optimizer']}: {c['variant']}" for c in TABLE]

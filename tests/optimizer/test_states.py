@@ -17,6 +17,7 @@ import pytest
 import mxlite as mx
 from mxlite import lr_scheduler, optimizer
 from mxlite.optimizer import states
+from tests.archives import read_npz
 
 FILES = Path(__file__).parents[1] / "golden/states"
 SETTINGS = json.loads((FILES / "states.json").read_text())
@@ -38,7 +39,7 @@ def updater(name):
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_reads_mxnet(name):
-    expected = np.load(FILES / f"{name}.expected.npz")
+    expected = read_npz(FILES / f"{name}.expected.npz")
     update = updater(name)
     update.set_states((FILES / f"{name}.states").read_bytes())
     assert sorted(update.states) == [int(key) for key in SETTINGS[name]["keys"]]

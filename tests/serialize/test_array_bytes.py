@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from mxlite.serialize import Stored, read_array, read_list, write_array, write_list
 from mxlite.serialize.array_bytes import LIST_MAGIC, V2_MAGIC
 from mxlite_compiler.errors import MXNetError
+from tests.archives import read_npz
 
 PARAMS = Path(__file__).parents[1] / "golden" / "params"
 EXPECTED = json.loads((PARAMS / "expected.json").read_text())
-VALUES = np.load(PARAMS / "expected.npz")
+VALUES = read_npz(PARAMS / "expected.npz")
 GOOD = sorted(EXPECTED)
 BYTES = {name: (PARAMS / name).read_bytes() for name in GOOD}
 
