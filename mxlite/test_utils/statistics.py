@@ -43,7 +43,7 @@ def gen_buckets_probs_with_ppf(
 
 
 def chi_square_check(
-    generator: Generator, buckets: Sequence[Any], probs: Sequence[float], nsamples: int = 1000000
+    generator: Generator, buckets: Sequence[Any] | None, probs: Sequence[float], nsamples: int = 1000000
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Pearson's chi-square test.
 
