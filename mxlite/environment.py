@@ -48,7 +48,7 @@ IGNORED: Mapping[str, str] = {
     "MXNET_CUDA_ALLOW_TENSOR_CORE": "JAX_DEFAULT_MATMUL_PRECISION says how float32 is multiplied",
     "MXNET_CUDA_TENSOR_OP_MATH_ALLOW_CONVERSION": "JAX_DEFAULT_MATMUL_PRECISION says how float32 is multiplied",
     "MXNET_FC_TRUE_FP16": "XLA sums products of float16 in float32",
-    "MXNET_SAFE_ACCUMULATION": "kernels sum float16 in float32 where it matters",
+    "MXNET_SAFE_ACCUMULATION": "XLA chooses how sums of float16 are accumulated; cast to float32 to be sure",
     "MXNET_MKLDNN_*": "MKL-DNN is not used",
     "MXNET_ENABLE_GPU_P2P": "JAX uses what the GPUs have",
     "MXNET_KVSTORE_*": "gradients are summed inside of the compiled program",
@@ -57,6 +57,8 @@ IGNORED: Mapping[str, str] = {
     "MXNET_PROFILER_AUTOSTART": "jax.profiler.start_trace starts a profile",
     "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "no array changes its storage silently",
     "MXNET_INFER_STORAGE_TYPE_VERBOSE_LOGGING": "no array changes its storage silently",
+    "MXNET_HOME": "nothing is downloaded, so there is no folder for it",
+    "MXNET_GLUON_REPO": "nothing is downloaded",
     "MXNET_ENGINE_INFO": "jax.log_compiles tells what is compiled",
 }
 

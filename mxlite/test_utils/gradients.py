@@ -153,7 +153,9 @@ def check_numeric_gradient(
     started = {name: np.random.normal(size=arrays[name].shape).astype(values[name].dtype) for name in requests}
     grads = {name: array(value, ctx=ctx, dtype=value.dtype) for name, value in started.items()}
     everything = {name: requests.get(name, "null") for name in arrays}
-    executor = sym.bind(ctx, {k: v.copy() for k, v in arrays.items()}, grads, everything, aux)
+    executor = sym.bind(
+        ctx, {k: v.copy() for k, v in arrays.items()}, grads, everything, {k: v.copy() for k, v in aux.items()}
+    )
 
     outputs = executor.forward(is_train=True)
     weights = [np.random.rand(*out.shape) + 0.1 for out in outputs]

@@ -172,3 +172,12 @@ def test_compare_optimizer() -> None:
         tu.compare_optimizer(sgd(0.1), sgd(0.2), (3, 4), "float32")
     with pytest.raises(ValueError, match="row_sparse"):
         tu.compare_optimizer(sgd(0.1), sgd(0.1), (3, 4), "float32", w_stype="row_sparse")
+
+
+def test_states_of_the_caller_stay_as_they_are() -> None:
+    net = mx.sym.BatchNorm(X, name="bn", fix_gamma=False)
+    location = {"x": A, "bn_gamma": np.ones(2), "bn_beta": np.zeros(2)}
+    states = {"bn_moving_mean": mx.nd.zeros((2,)), "bn_moving_var": mx.nd.ones((2,))}
+    tu.check_numeric_gradient(net, location, states, grad_nodes=["bn_gamma", "bn_beta"])
+    np.testing.assert_array_equal(states["bn_moving_mean"].asnumpy(), [0, 0])
+    np.testing.assert_array_equal(states["bn_moving_var"].asnumpy(), [1, 1])
