@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import mxlite as mx
+from mxlite_compiler.op import OPS, Mode
 from tests.archives import read_npz
 from tests.ops.call import call
 
@@ -107,22 +108,19 @@ def test_dtypes_stay(dtype: str):
 
 def test_random_flips_flip_or_not():
     data = SOURCES["u8"]
-    seen = {np.asarray(call("_image_random_flip_left_right", data, key=np.array([0, i], "uint32"))[0]).tobytes()
-            for i in range(20)}  # fmt: skip
+    op = OPS["_image_random_flip_left_right"]
+    keys = jax.random.split(jax.random.PRNGKey(0), 20)
+    flipped = jax.vmap(lambda key: op.apply(op.bind({}), jnp.asarray(data), mode=Mode(False, key))[0][0])(keys)
+    seen = {np.asarray(picture).tobytes() for picture in flipped}
     assert seen == {data.tobytes(), data[:, ::-1].tobytes()}
 
 
 def test_color_jitter_stays_within_its_bounds_and_orders_differently():
-    data = np.full((1, 1, 3), 100, np.float32)
-    draws = [
-        float(
-            call(
-                "_image_random_color_jitter", data, brightness=0.5, contrast=0, saturation=0, hue=0,
-                key=np.array([0, i], "uint32"),
-            )[0][0, 0, 0]
-        )
-        for i in range(30)
-    ]  # fmt: skip
+    data = jnp.full((1, 1, 3), 100, jnp.float32)
+    op = OPS["_image_random_color_jitter"]
+    p = op.bind({"brightness": 0.5, "contrast": 0, "saturation": 0, "hue": 0})
+    keys = jax.random.split(jax.random.PRNGKey(0), 30)
+    draws = jax.vmap(lambda key: op.apply(p, data, mode=Mode(False, key))[0][0][0, 0, 0])(keys).tolist()
     assert 50 <= min(draws) < 75 and 125 < max(draws) <= 150
     kept = call("_image_random_color_jitter", SOURCES["f32"], brightness=0, contrast=0, saturation=0, hue=0)[0]
     np.testing.assert_allclose(kept, SOURCES["f32"], rtol=1e-5, atol=1e-3)
