@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -126,7 +127,7 @@ class NDArray(Arithmetic, Indexing, Methods):
         Args:
             other: an array of the same shape, which takes the values in its own dtype; or a Context.
 
-        Returns `other`, or the new array on that device.
+        Returns `other`, or the new array on that device; False, with a RuntimeWarning, for a copy to itself.
         Raises MXNetError when the shapes differ, TypeError when `other` is something else.
         """
         if isinstance(other, Context):
@@ -136,10 +137,12 @@ class NDArray(Arithmetic, Indexing, Methods):
             return made
         if not isinstance(other, NDArray):
             raise TypeError(f"copyto takes an NDArray or a Context, got {type(other).__name__}")
-        if other._cell is not self._cell or other._view is not self._view:
-            if other.shape != self.shape:
-                raise MXNetError(explain(f"cannot copy shape {self.shape} to shape {other.shape}", op="copyto"))
-            other[:] = self
+        if other._cell is self._cell and other._view is self._view:
+            warnings.warn("You are attempting to copy an array to itself", RuntimeWarning, stacklevel=2)
+            return False
+        if other.shape != self.shape:
+            raise MXNetError(explain(f"cannot copy shape {self.shape} to shape {other.shape}", op="copyto"))
+        other[:] = self
         return other
 
     def as_in_context(self, context: Context) -> Self:
