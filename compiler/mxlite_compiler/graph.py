@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from types import CodeType
 from typing import Any, NamedTuple
 
 from .errors import MXNetError, explain
@@ -26,6 +27,10 @@ class Entry(NamedTuple):
         return f"{self.node.name}_{self.node.op.outputs(self.node.params)[self.index]}"
 
 
+#: An instruction of the user's code. Which line that is takes a search, so it is looked up when an error asks.
+Origin = tuple[CodeType, int]
+
+
 class Node:
     """A variable (`op` is None) or one call of an operator.
 
@@ -37,9 +42,10 @@ class Node:
         inputs: the entries the operator is called on, auxiliary states included.
         params: the typed parameters, parsed once from `attrs`.
         subgraphs: the bodies of a control flow operator.
+        origin: where the user made it, for errors; no part of what the node is, and in no file.
     """
 
-    __slots__ = ("__weakref__", "attrs", "inputs", "name", "op", "params", "subgraphs")
+    __slots__ = ("__weakref__", "attrs", "inputs", "name", "op", "origin", "params", "subgraphs")
 
     def __init__(
         self,
@@ -48,8 +54,10 @@ class Node:
         attrs: Mapping[str, Any] | None = None,
         inputs: Sequence[Entry] = (),
         subgraphs: Sequence[Graph] = (),
+        origin: Origin | None = None,
     ):
         self.op, self.name, self.inputs, self.subgraphs = op, name, tuple(inputs), tuple(subgraphs)
+        self.origin = origin
         self.attrs = {key: to_text(value) for key, value in (attrs or {}).items()}
         self.params: Any = None
         if op is not None:
@@ -83,13 +91,22 @@ class Node:
         """How many outputs composing with the node shows."""
         return 1 if self.op is None else self.op.visible(self.params)
 
+    @property
+    def source(self) -> tuple[str, int] | None:
+        """File and line of the user's code that made the node, where that is known."""
+        if self.origin is None:
+            return None
+        code, instruction = self.origin
+        lines = (line for start, end, line in code.co_lines() if start <= instruction < end)
+        return code.co_filename, next(lines, None) or code.co_firstlineno
+
     def entries(self, hidden: bool = False) -> tuple[Entry, ...]:
         """The node's outputs; `hidden` ones too on request."""
         return tuple(Entry(self, i) for i in range(self.num_outputs if hidden else self.num_visible))
 
     def with_inputs(self, inputs: Sequence[Entry]) -> Node:
         """A copy of the node that reads `inputs`."""
-        return Node(self.op, self.name, self.attrs, inputs, self.subgraphs)
+        return Node(self.op, self.name, self.attrs, inputs, self.subgraphs, self.origin)
 
 
 class Graph:
@@ -168,7 +185,8 @@ class Graph:
         """A new graph where `rule` has seen every node with its already rewritten inputs.
 
         The rule returns a Node that takes over all outputs, an Entry that takes over output 0, or None to keep the
-        node. Nodes whose inputs did not change are shared with this graph.
+        node. Nodes whose inputs did not change are shared with this graph. New nodes without an origin take the one of
+        the node they stand for.
         """
         new: dict[Entry, Entry] = {}
         for node in self.nodes:
@@ -176,6 +194,8 @@ class Graph:
             result = rule(node, inputs)
             if result is None:
                 result = node if inputs == node.inputs else node.with_inputs(inputs)
+            made = result.node if isinstance(result, Entry) else result
+            made.origin = made.origin or node.origin
             for entry in node.entries(hidden=True):
                 new[entry] = result if isinstance(result, Entry) else Entry(result, entry.index)
         return Graph(new[e] for e in self.entries)

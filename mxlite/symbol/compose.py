@@ -17,6 +17,7 @@ from mxlite_compiler.params import TYPE_FLAGS, to_text
 from ..attribute import current_scope, stored_name
 from ..base import MXNetError
 from ..name import current_manager
+from .source import caller
 
 
 def attribute_text(key: str, value: Any) -> str:
@@ -70,9 +71,10 @@ def make_node(
         raise MXNetError(explain("needs at least one input", op=op.name, node=node_name))
     given = _assign(op, node_name, names, positional, keyword)
     changed = set(op.aux_states(params))
+    origin = caller()
     inputs = []
     for n in names:
-        entry = given.get(n) or Entry(Node(None, f"{node_name}_{n}", texts))
+        entry = given.get(n) or Entry(Node(None, f"{node_name}_{n}", texts, origin=origin))
         if n in changed and not entry.node.is_variable:
             raise MXNetError(
                 explain(
@@ -85,7 +87,7 @@ def make_node(
         if init is not None and entry.node.is_variable:
             entry.node.attrs.setdefault("__init__", init)
         inputs.append(entry)
-    return Node(op, node_name, texts, inputs)
+    return Node(op, node_name, texts, inputs, origin=origin)
 
 
 def op_is_open(op: Op) -> bool:

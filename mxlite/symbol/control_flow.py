@@ -19,6 +19,7 @@ from .._nested import build, flatten, iterations, pair
 from ..attribute import AttrScope, current_scope, stored_name
 from ..name import NameManager, current_manager
 from .compose import make_node
+from .source import caller
 from .symbol import Symbol
 from .variable import var
 
@@ -98,7 +99,7 @@ class Scope(AttrScope):
             if self._is_inside(entry.node):
                 return Entry(new[entry.node], entry.index)
             if entry not in outside:
-                variable = Node(None, entry.name)
+                variable = Node(None, entry.name, origin=entry.node.origin)
                 taken[variable] = entry
                 outside[entry] = Entry(variable)
             return outside[entry]
@@ -142,7 +143,8 @@ def _node(op: str, attrs: dict[str, Any], inputs: Sequence[Entry], cuts: Sequenc
     own = {k: str(v) for k, v in attrs.items()}
     own["num_args"] = str(len(inputs) + len(cuts))
     attributes = {**{stored_name(k): v for k, v in current_scope().get(None).items()}, **own}
-    return [Symbol([e]) for e in Node(get_op(op), name, attributes, inputs, [c.graph for c in cuts]).entries()]
+    node = Node(get_op(op), name, attributes, inputs, [c.graph for c in cuts], caller())
+    return [Symbol([e]) for e in node.entries()]
 
 
 def foreach(body: Callable[..., Any], data: Any, init_states: Any, name: str = "foreach") -> tuple[Any, Any]:

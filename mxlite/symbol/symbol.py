@@ -20,6 +20,7 @@ from . import inference
 from .arithmetic import Arithmetic
 from .compose import copy_entries, graph_copy, single
 from .debug import debug_text
+from .source import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -422,7 +423,7 @@ def load_json(json_str: str) -> Symbol:
     """
     if not isinstance(json_str, str | bytes):
         raise TypeError(f"json_str is required to be a string, got {type(json_str).__name__}")
-    return Symbol(graph_from_json(json_str).entries)
+    return Symbol(mark(graph_from_json(json_str)).entries)
 
 
 def load(fname: str | os.PathLike[str]) -> Symbol:
@@ -438,4 +439,4 @@ def load(fname: str | os.PathLike[str]) -> Symbol:
             text = file.read()
     except OSError as e:
         raise MXNetError(f"cannot read the symbol file {path!r}: {e.strerror or e}") from e
-    return Symbol(graph_from_json(text, path).entries)
+    return Symbol(mark(graph_from_json(text, path)).entries)

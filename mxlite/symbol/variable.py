@@ -13,6 +13,7 @@ from mxlite_compiler.params import TYPE_FLAGS
 from ..attribute import current_scope, stored_name
 from ..base import as_dtype
 from .compose import make_node
+from .source import caller
 from .symbol import Symbol
 
 #: MXNet's numbers for storage types, as ``__storage_type__`` attributes hold them.
@@ -73,7 +74,7 @@ def var(
                 f"underscores, e.g, __{key.strip('_') or 'yourattr'}__"
             )
         attrs[key] = str(value)
-    return Symbol([Entry(Node(None, name, attrs))])
+    return Symbol([Entry(Node(None, name, attrs, origin=caller()))])
 
 
 def Variable(name: str, *args: Any, **kwargs: Any) -> Symbol:

@@ -6,14 +6,17 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import sys
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
 
 import mxlite as mx
 from mxlite.symbol import fluent
+from mxlite_compiler.graph import Node
 from mxlite_compiler.op import OPS, op
 
 
@@ -193,3 +196,48 @@ def test_large_graphs():
     assert again.list_arguments() == ["y"]
     assert again.infer_shape(y=(2, 3))[1] == [(2, 3)]
     assert time.perf_counter() - started < 20
+
+
+def here(offset=0):
+    return __file__, sys._getframe(1).f_lineno + offset
+
+
+def test_nodes_know_the_line_that_made_them():
+    x, line = mx.sym.Variable("x"), here()
+    net = mx.sym.FullyConnected(x, num_hidden=3, name="fc").relu(name="r") + 1
+    loop, _ = mx.sym.contrib.foreach(lambda row, state: (row * 2 + state, state), net, x)
+    loaded = mx.sym.load_json(net.tojson())
+    assert {n.source for n in x.graph.nodes} == {line}
+    assert {n.source for n in net.graph.nodes} == {line, here(-4)}
+    assert loop.graph.nodes[-1].source == here(-4) == loop.graph.nodes[-1].subgraphs[0].nodes[-1].source
+    assert {n.source for n in loaded.graph.nodes} == {here(-4)}
+
+
+def test_copies_keep_the_line_and_files_do_not():
+    net = mlp()
+    lines = [n.source for n in net.graph.nodes]
+    assert None not in lines
+    for other in (copy.deepcopy(net), net(data=mx.sym.Variable("data"))):
+        assert [n.source for n in other.graph.nodes][1:] == lines[1:]
+    assert __file__ not in net.tojson() and __file__.encode() not in pickle.dumps(net)
+
+
+def test_what_a_rewrite_puts_in_place_of_a_node_has_its_line():
+    net = mlp()
+
+    def rule(node, inputs):
+        return Node(node.op, node.name, node.attrs, inputs) if node.op is not None else None
+
+    assert [n.source for n in net.graph.rewrite(rule).nodes] == [n.source for n in net.graph.nodes]
+
+
+def test_lines_keep_no_frame_alive():
+    class Big:
+        pass
+
+    def make():
+        big = Big()
+        return mx.sym.Variable("x") + 1, weakref.ref(big)
+
+    net, gone = make()
+    assert gone() is None and net.graph.nodes[-1].source is not None
