@@ -7,10 +7,12 @@ MXNet infers weights from data, and data from weights or outputs; each operator'
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from .around import locate
 from .errors import Mismatch, MXNetError, explain
 from .graph import Entry, Graph, Node
 from .op import Op
@@ -38,52 +40,33 @@ class Inferred(Generic[T]):
 
 
 def infer_shapes(
-    graph: Graph, given: Mapping[str, Shape] | None = None, outputs: Sequence[Shape | None] = ()
+    graph: Graph,
+    given: Mapping[str, Shape] | None = None,
+    outputs: Sequence[Shape | None] = (),
+    *,
+    dtypes: Mapping[str, str] | None = None,
 ) -> Inferred[Shape]:
     """Infer every shape from those `given` by variable name, from ``__shape__`` attributes, and from those of outputs.
 
-    A size 0 is unknown. Raises MXNetError naming the node, its inputs and the rule where shapes contradict.
+    A size 0 is unknown. Raises MXNetError naming the first node where shapes contradict, with the rule and a table of
+    what is known around it; `dtypes`, by variable name, are only shown there.
     """
-    start = _start(graph, given or {}, "__shape__", Shape)
-    _add_outputs(graph, outputs, start, join_shapes)
-    return _fixpoint(graph, start, lambda op, *a: op.infer_shape(*a), join_shapes, known)
+    return _infer(graph, _SHAPES, given or {}, outputs, _DTYPES, dtypes or {})
 
 
 def infer_dtypes(
-    graph: Graph, given: Mapping[str, str] | None = None, outputs: Sequence[str | None] = ()
+    graph: Graph,
+    given: Mapping[str, str] | None = None,
+    outputs: Sequence[str | None] = (),
+    *,
+    shapes: Mapping[str, Shape] | None = None,
 ) -> Inferred[str]:
     """Infer every dtype name from those `given` by variable name, from ``__dtype__`` attributes, and from outputs.
 
-    Raises MXNetError naming the node where dtypes contradict: MXNet promotes no types.
+    Raises MXNetError naming the first node where dtypes contradict, for MXNet promotes no types, with a table of what
+    is known around it; `shapes`, by variable name, are only shown there.
     """
-    start = _start(graph, given or {}, "__dtype__", DType)
-    _add_outputs(graph, outputs, start, same_dtype)
-    return _fixpoint(graph, start, lambda op, *a: op.infer_dtype(*a), same_dtype, bool)
-
-
-def _start(graph: Graph, given: Mapping[str, Any], attribute: str, hint: Any) -> dict[Entry, Any]:
-    facts: dict[Entry, Any] = {}
-    for node in graph.nodes:
-        if node.op is not None:
-            continue
-        value = given.get(node.name)
-        if value is None and attribute in node.attrs:
-            text = node.attrs[attribute]
-            value = parse(hint, int(text) if hint is DType and text.lstrip("-").isdigit() else text)
-        if value is not None:
-            facts[Entry(node)] = tuple(value) if hint is Shape else value
-    return facts
-
-
-def _add_outputs(
-    graph: Graph, outputs: Sequence[Any], facts: dict[Entry, Any], join: Callable[[Any, Any, str], Any]
-) -> None:
-    try:
-        for entry, fact in zip(graph.entries, outputs, strict=False):
-            if fact is not None:
-                facts[entry] = join(facts.get(entry), fact, entry.name)
-    except Mismatch as e:
-        raise MXNetError(explain(str(e))) from None
+    return _infer(graph, _DTYPES, given or {}, outputs, _SHAPES, shapes or {})
 
 
 def same_dtype(a: str | None, b: str | None, what: str) -> str | None:
@@ -93,42 +76,108 @@ def same_dtype(a: str | None, b: str | None, what: str) -> str | None:
     return a or b
 
 
-def _fixpoint(
-    graph: Graph,
-    facts: dict[Entry, Any],
-    rule: Callable[..., tuple[list[Any], list[Any]]],
-    join: Callable[[Any, Any, str], Any],
-    complete: Callable[[Any], bool],
+class _Kind(NamedTuple):
+    """What is inferred: where variables say it, how it is parsed, found and merged, and when it is complete."""
+
+    attribute: str
+    hint: Any
+    rule: Callable[..., tuple[list[Any], list[Any]]]
+    join: Callable[[Any, Any, str], Any]
+    complete: Callable[[Any], bool]
+
+
+_SHAPES = _Kind("__shape__", Shape, lambda op, *a: op.infer_shape(*a), join_shapes, known)
+_DTYPES = _Kind("__dtype__", DType, lambda op, *a: op.infer_dtype(*a), same_dtype, bool)
+
+
+def _infer(
+    graph: Graph, kind: _Kind, given: Mapping[str, Any], outputs: Sequence[Any], other: _Kind, beside: Mapping[str, Any]
 ) -> Inferred[Any]:
-    calls = [(n, n.op, [*n.inputs, *n.entries(hidden=True)]) for n in graph.nodes if n.op is not None]
+    facts = _start(graph, kind, given)
+    try:
+        for entry, fact in zip(graph.entries, outputs, strict=False):
+            if fact is not None:
+                facts[entry] = kind.join(facts.get(entry), fact, entry.name)
+    except Mismatch as e:
+        raise MXNetError(explain(str(e))) from None
 
-    def visit(call: tuple[Node, Op, list[Entry]]) -> bool:
-        node, op, arrays = call
-        before = [facts.get(e) for e in arrays]
-        if all(map(complete, before)) and node in done:
-            return False
-        ins, outs = rule(op, node.params, before[: len(node.inputs)], before[len(node.inputs) :], node.name)
-        changed = False
-        for entry, old, new in zip(arrays, before, [*ins, *outs], strict=True):
-            if new is None:
-                continue
-            try:
-                merged = join(facts.get(entry), new, entry.name)
-            except Mismatch as e:
-                raise MXNetError(explain(str(e), op=op.name, node=node.name)) from None
-            if merged != old:
-                facts[entry], changed = merged, True
-        done.add(node)
-        return changed
+    def tell(error: MXNetError, node: Node) -> None:
+        others = _as_far_as_possible(graph, other, beside)
+        shapes, dtypes = (facts, others) if kind is _SHAPES else (others, facts)
+        locate(error, node, lambda entry: (shapes.get(entry), dtypes.get(entry)))
 
-    done: set[Node] = set()
-    # Forward settles nearly every graph at once; a backward sweep serves the rest, until nothing moves.
-    moved = True
-    while moved:
-        moved = sum(map(visit, calls)) > 0 and sum(map(visit, reversed(calls))) > 0
+    _fixpoint(graph.nodes, kind, facts, tell)
     return Inferred(
         [facts.get(Entry(n)) for n in graph.arguments],
         [facts.get(e) for e in graph.entries],
         [facts.get(Entry(n)) for n in graph.aux],
         facts,
     )
+
+
+def _start(graph: Graph, kind: _Kind, given: Mapping[str, Any]) -> dict[Entry, Any]:
+    facts: dict[Entry, Any] = {}
+    for node in graph.nodes:
+        if node.op is not None:
+            continue
+        value = given.get(node.name)
+        if value is None and kind.attribute in node.attrs:
+            text = node.attrs[kind.attribute]
+            value = parse(kind.hint, int(text) if kind is _DTYPES and text.lstrip("-").isdigit() else text)
+        if value is not None:
+            facts[Entry(node)] = tuple(value) if kind is _SHAPES else value
+    return facts
+
+
+def _fixpoint(
+    nodes: Iterable[Node],
+    kind: _Kind,
+    facts: dict[Entry, Any],
+    tell: Callable[[MXNetError, Node], None] | None = None,
+) -> None:
+    """Extend `facts` until nothing moves; `tell` may add to the error of a node where they contradict."""
+    calls = [(n, n.op, [*n.inputs, *n.entries(hidden=True)]) for n in nodes if n.op is not None]
+    done: set[Node] = set()
+
+    def visit(call: tuple[Node, Op, list[Entry]]) -> bool:
+        node, op, arrays = call
+        before = [facts.get(e) for e in arrays]
+        if all(map(kind.complete, before)) and node in done:
+            return False
+        try:
+            ins, outs = kind.rule(op, node.params, before[: len(node.inputs)], before[len(node.inputs) :], node.name)
+            changed = False
+            for entry, old, new in zip(arrays, before, [*ins, *outs], strict=True):
+                if new is None:
+                    continue
+                merged = _merged(kind, facts.get(entry), new, entry, op, node)
+                if merged != old:
+                    facts[entry], changed = merged, True
+        except MXNetError as e:
+            if tell is not None:
+                tell(e, node)
+            raise
+        done.add(node)
+        return changed
+
+    # Forward settles nearly every graph at once; a backward sweep serves the rest, until nothing moves.
+    moved = True
+    while moved:
+        moved = sum(map(visit, calls)) > 0 and sum(map(visit, reversed(calls))) > 0
+
+
+def _merged(kind: _Kind, old: Any, new: Any, entry: Entry, op: Op, node: Node) -> Any:
+    try:
+        return kind.join(old, new, entry.name)
+    except Mismatch as e:
+        raise MXNetError(explain(str(e), op=op.name, node=node.name)) from None
+
+
+def _as_far_as_possible(graph: Graph, kind: _Kind, given: Mapping[str, Any]) -> dict[Entry, Any]:
+    """What can be said beside a contradiction in the other kind of facts, up to a contradiction in this one."""
+    facts = _start(graph, kind, given)
+    # Not through a user's operators: whatever their code raises must not take the place of the error to be told.
+    nodes = [n for n in graph.nodes if n.op is None or not n.op.host]
+    with contextlib.suppress(MXNetError):
+        _fixpoint(nodes, kind, facts)
+    return facts

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
 
+from .around import locate
 from .errors import MXNetError, explain
 from .graph import Entry, Graph, Node
 from .infer import infer_shapes
@@ -26,12 +27,15 @@ class Lowered(Protocol):
     ) -> tuple[tuple[jax.Array, ...], dict[str, jax.Array]]: ...
 
 
-def lower(graph: Graph) -> Lowered:
+def lower(graph: Graph, draws: Sequence[int] | None = None) -> Lowered:
     """The pure JAX function that `graph` computes; jit it, differentiate it, export it.
 
     The function takes arguments and auxiliary states as dicts of arrays by variable name, a random key (needed only
     when a node draws numbers) and whether this is training. It returns the outputs as a tuple, and the new values of
     the variables that the graph writes: moving statistics in training, a gamma that `fix_gamma` resets.
+
+    A random node draws from the key folded with its number among the random nodes; `draws` gives those numbers for a
+    piece of a larger graph, whose nodes keep theirs.
 
     Every node runs under `jax.named_scope` of its name, so traces, HLO and errors carry it. Raises MXNetError when
     an array is missing or does not fit, naming the node.
@@ -45,7 +49,8 @@ def lower(graph: Graph) -> Lowered:
                 hint="; ".join(sorted({n.op.host_hint for n in host if n.op})) or "cut the graph with segments.cut",
             )
         )
-    randoms = {n: i for i, n in enumerate(n for n in graph.nodes if n.op is not None and n.op.random)}
+    random = [n for n in graph.nodes if n.op is not None and n.op.random]
+    randoms = dict(zip(random, range(len(random)) if draws is None else draws, strict=True))
     open_shapes = [n for n in graph.nodes if _has_open_shape(n)]
 
     def run(args, aux=None, key=None, *, train=False):
@@ -61,7 +66,7 @@ def lower(graph: Graph) -> Lowered:
             node_key = None
             if node in randoms and key is not None:
                 node_key = jax.random.fold_in(key, randoms[node])
-            outs, new = _call(node, params.get(node, node.params), inputs, Mode(train, node_key))
+            outs, new = _call(node, params.get(node, node.params), inputs, Mode(train, node_key), values)
             for i, out in enumerate(outs):
                 values[Entry(node, i)] = out
             mutated = node.op.mutates(node.params)
@@ -100,15 +105,22 @@ def _complete(graph: Graph, nodes: list[Node], arrays: Arrays) -> dict[Node, Any
     return {n: dataclasses.replace(p, shape=s) for n, p, s in zip(nodes, params, shapes, strict=True) if s}
 
 
-def _call(node: Node, params: Any, inputs: list[jax.Array], mode: Mode):
+def _call(node: Node, params: Any, inputs: list[jax.Array], mode: Mode, values: Mapping[Entry, jax.Array]):
     op = node.op
     if op is None:
         raise MXNetError(f"variable {node.name!r} cannot be called")
     try:
         with jax.named_scope(node.name):
             return op.apply(params, *inputs, mode=mode, node=node.name)
-    except MXNetError:
+    except MXNetError as e:
+        locate(e, node, lambda entry: _facts(values.get(entry)))
         raise
-    except (TypeError, ValueError, IndexError) as e:
+    except (TypeError, ValueError, LookupError, ArithmeticError, NotImplementedError) as e:
         given = zip(op.inputs(node.params), [f"{x.shape} {x.dtype}" for x in inputs], strict=False)
-        raise MXNetError(explain(str(e), op=op.name, node=node.name, given=given)) from e
+        error = MXNetError(explain(str(e).partition("\n")[0], op=op.name, node=node.name, given=given))
+        locate(error, node, lambda entry: _facts(values.get(entry)))
+        raise error from e
+
+
+def _facts(value: jax.Array | None) -> tuple[Any, str | None]:
+    return (None, None) if value is None else (tuple(value.shape), value.dtype.name)

@@ -245,7 +245,7 @@ class Op:
             if self._infer_shape:
                 return self._infer_shape(p, list(ins), list(outs))
             sizes = {k: v for k, v in vars(p).items() if type(v) is int}
-            done = _shapes.solve(self.rule(p), [*ins, *outs], sizes)
+            done = _shapes.solve(self.rule(p), [*ins, *outs], sizes, [*self.inputs(p), *self.outputs(p)])
             return done[: len(ins)], done[len(ins) :]
         except Mismatch as e:
             given = zip([*self.inputs(p), *self.outputs(p)], [*ins, *outs], strict=False)
@@ -274,7 +274,7 @@ class Op:
                 kept = set(self.inputs(p))
                 terms = zip(self.arrays, left.split(","), strict=True)
                 sig = ",".join(t for n, t in terms if n in kept) + "->" + right
-            done = _shapes.solve_dtypes(sig, [*ins, *outs], vars(p))
+            done = _shapes.solve_dtypes(sig, [*ins, *outs], vars(p), [*self.inputs(p), *self.outputs(p)])
             return done[: len(ins)], done[len(ins) :]
         except Mismatch as e:
             given = list(zip([*self.inputs(p), *self.outputs(p)], [*ins, *outs], strict=False))
@@ -284,7 +284,7 @@ class Op:
                     op=self.name,
                     node=node,
                     given=[(n, s) for n, s in given if s is not None],
-                    hint="MXNet promotes no types: cast one of them, for example with Cast(dtype=...)",
+                    hint="MXNet promotes no types; cast one of them: x.astype('float32')",
                 )
             ) from None
 

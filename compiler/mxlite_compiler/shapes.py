@@ -62,102 +62,128 @@ def broadcast(lhs: Shape | None, rhs: Shape | None) -> Shape | None:
     return tuple(b if a == 1 else a if b == 1 else a or b for a, b in zip(left, right, strict=True))
 
 
-def solve(sig: str, shapes: Shapes, sizes: Mapping[str, int]) -> Shapes:
+def solve(sig: str, shapes: Shapes, sizes: Mapping[str, int], names: Sequence[str] = ()) -> Shapes:
     """Fill in what `sig` implies about each of `shapes` (inputs, then outputs).
 
-    `sizes` are dimensions known by name, such as the integer parameters of an operator.
-    Raises Mismatch when a known shape contradicts every alternative of the signature.
+    `sizes` are dimensions known by name, such as the integer parameters of an operator; `names` are those of the
+    arrays, for errors. Raises Mismatch when a known shape contradicts every alternative of the signature.
     """
+    names = names or [f"array {i}" for i in range(len(shapes))]
     first: Mismatch | None = None
     for alternative in sig.split("|"):
         try:
-            return _solve(alternative, shapes, dict(sizes))
+            return _Solver(sizes, names).solve(alternative, shapes)
         except Mismatch as e:
             first = first or e
     raise first or Mismatch(f"the signature {sig!r} is empty")
 
 
-def _solve(sig: str, shapes: Shapes, dims: dict[str, int]) -> Shapes:
-    arrays, _ = parse(sig)
-    if len(arrays) != len(shapes):
-        raise Mismatch(f"expected {len(arrays)} arrays, got {len(shapes)}")
-    runs: dict[str, Shape] = {}
-    shapes = list(shapes)
-    for _ in range(len(arrays) + 1):  # one fact can travel at most once through every array
-        before = list(shapes)
-        for terms, shape in zip(arrays, shapes, strict=True):
-            if shape is not None:
-                _read(terms, shape, dims, runs)
-        shapes = [_join_known(_write(terms, dims, runs), s) for terms, s in zip(arrays, shapes, strict=True)]
-        if shapes == before:
-            return shapes
-    return shapes
+class _Solver:
+    """What one alternative of a signature has learned: every size and run with the place that said it first."""
+
+    def __init__(self, sizes: Mapping[str, int], names: Sequence[str]):
+        self.names = names
+        self.dims = {name: (size, name) for name, size in sizes.items()}
+        self.runs: dict[str, tuple[Shape, list[str]]] = {}
+
+    def solve(self, sig: str, shapes: Shapes) -> Shapes:
+        arrays, _ = parse(sig)
+        if len(arrays) != len(shapes):
+            raise Mismatch(f"expected {len(arrays)} arrays, got {len(shapes)}")
+        shapes = list(shapes)
+        for _ in range(len(arrays) + 1):  # one fact can travel at most once through every array
+            before = list(shapes)
+            for name, terms, shape in zip(self.names, arrays, shapes, strict=True):
+                if shape is not None:
+                    self._read(name, terms, shape)
+            shapes = [_join_known(self._write(terms), s) for terms, s in zip(arrays, shapes, strict=True)]
+            if shapes == before:
+                return shapes
+        return shapes
+
+    def _read(self, name: str, terms: tuple[str, ...], shape: Shape) -> None:
+        star = next((i for i, t in enumerate(terms) if t[0] == "*"), None)
+        n_run = len(shape) - (len(terms) - 1) if star is not None else 0
+        if n_run < 0 or (star is None and len(shape) != len(terms)):
+            many = f"{'at least ' if star is not None else ''}{len(terms) - (star is not None)}"
+            raise Mismatch(f"{name}: expected {many} axes ({', '.join(terms)}), got {shape}")
+        axis = 0
+        for t in terms:
+            if t[0] == "*":
+                self._read_run(name, t[1:], shape[axis : axis + n_run], axis)
+                axis += n_run
+                continue
+            size, here = shape[axis], f"axis {axis} of {name}"
+            if t.isdigit():
+                join(int(t), size, here)
+            elif t[0] == "(":
+                run, there = self.runs.get(t[2:-1], ((0,), []))
+                if all(run):
+                    _agree(math.prod(run), " times ".join(there) or "1", size, here)
+            elif size or t not in self.dims:
+                self.dims[t] = _agree(*self.dims.get(t, (0, "")), size, here)
+            axis += 1
+
+    def _read_run(self, name: str, run: str, sizes: Shape, axis: int) -> None:
+        here = [f"axis {axis + i} of {name}" for i in range(len(sizes))]
+        old, there = self.runs.get(run, (sizes, here))
+        if len(old) != len(sizes):
+            whose = there[0].partition(" of ")[2] if there else "another array"
+            raise Mismatch(f"{name} has {len(sizes)} axes where {whose} has {len(old)}: {sizes} against {old}")
+        agreed = [_agree(a, x, b, y) for a, x, b, y in zip(old, there, sizes, here, strict=True)]
+        self.runs[run] = tuple(size for size, _ in agreed), [where for _, where in agreed]
+
+    def _write(self, terms: tuple[str, ...]) -> Shape | None:
+        out: list[int] = []
+        for t in terms:
+            if t[0] == "*":
+                if t[1:] not in self.runs:
+                    return None
+                out += self.runs[t[1:]][0]
+            elif t.isdigit():
+                out.append(int(t))
+            elif t[0] == "(":
+                run = self.runs.get(t[2:-1], ((0,), []))[0]
+                out.append(math.prod(run) if all(run) else 0)
+            else:
+                out.append(self.dims.get(t, (0, ""))[0])
+        return tuple(out)
+
+
+def _agree(a: int, there: str, b: int, here: str) -> tuple[int, str]:
+    """The one size that two places (0: unknown) agree on, and the place that says it."""
+    if a and b and a != b:
+        raise Mismatch(f"{there} and {here} cannot be both {a} and {b}")
+    return (a, there) if a else (b, here)
 
 
 def _join_known(new: Shape | None, old: Shape | None) -> Shape | None:
     return old if new is None else new if old is None else tuple(a or b for a, b in zip(new, old, strict=True))
 
 
-def _read(terms: tuple[str, ...], shape: Shape, dims: dict[str, int], runs: dict[str, Shape]) -> None:
-    star = next((i for i, t in enumerate(terms) if t[0] == "*"), None)
-    n_run = len(shape) - (len(terms) - 1) if star is not None else 0
-    if n_run < 0 or (star is None and len(shape) != len(terms)):
-        raise Mismatch(f"expected ({', '.join(terms)}), got {shape}")
-    sizes = iter(shape)
-    for t in terms:
-        if t[0] == "*":
-            got = tuple(next(sizes) for _ in range(n_run))
-            old = runs.get(t[1:], got)
-            if len(old) != len(got):
-                raise Mismatch(f"{t} is both {old} and {got}")
-            runs[t[1:]] = tuple(join(a, b, f"a size of {t}") for a, b in zip(old, got, strict=True))
-            continue
-        size = next(sizes)
-        if t.isdigit():
-            join(int(t), size, "a fixed size")
-        elif t[0] == "(":
-            run = runs.get(t[2:-1])
-            if run is not None and all(run):
-                join(math.prod(run), size, t)
-        else:
-            dims[t] = join(dims.get(t, 0), size, t)
-
-
-def _write(terms: tuple[str, ...], dims: dict[str, int], runs: dict[str, Shape]) -> Shape | None:
-    out: list[int] = []
-    for t in terms:
-        if t[0] == "*":
-            if t[1:] not in runs:
-                return None
-            out += runs[t[1:]]
-        elif t.isdigit():
-            out.append(int(t))
-        elif t[0] == "(":
-            run = runs.get(t[2:-1])
-            out.append(math.prod(run) if run is not None and all(run) else 0)
-        else:
-            out.append(dims.get(t, 0))
-    return tuple(out)
-
-
-def solve_dtypes(sig: str | None, dtypes: Sequence[str | None], values: Mapping[str, Any]) -> DTypes:
+def solve_dtypes(
+    sig: str | None, dtypes: Sequence[str | None], values: Mapping[str, Any], names: Sequence[str] = ()
+) -> DTypes:
     """Fill in what `sig` implies about each of `dtypes` (inputs, then outputs).
 
-    None as a signature: all arrays have one dtype. `values` are the operator's parameters for ``{parameter}`` terms.
+    None as a signature: all arrays have one dtype. `values` are the operator's parameters for ``{parameter}`` terms,
+    `names` those of the arrays, for errors.
     """
     terms = [t for (t,) in parse(sig)[0]] if sig else ["t"] * len(dtypes)
     if len(terms) != len(dtypes):
         raise Mismatch(f"expected {len(terms)} arrays, got {len(dtypes)}")
-    found: dict[str, str] = {}
-    for t, dtype in zip(terms, dtypes, strict=True):
+    names = names or [f"array {i}" for i in range(len(dtypes))]
+    found: dict[str, tuple[str, str]] = {}
+    for name, t, dtype in zip(names, terms, dtypes, strict=True):
         if dtype is None:
             continue
-        want = _fixed_dtype(t, values) or found.setdefault(t, dtype)
+        fixed = _fixed_dtype(t, values)
+        if fixed and fixed != dtype:
+            raise Mismatch(f"the dtype of {name} must be {fixed}, got {dtype}")
+        want, first = found.setdefault(t, (dtype, name))
         if want != dtype:
-            raise Mismatch(
-                f"dtype {t} cannot be both {want} and {dtype}" if t in found else f"dtype {dtype} must be {want}"
-            )
-    return [d or _fixed_dtype(t, values) or found.get(t) for t, d in zip(terms, dtypes, strict=True)]
+            raise Mismatch(f"the dtypes of {first} and {name} cannot be both {want} and {dtype}")
+    return [d or _fixed_dtype(t, values) or found.get(t, (None, ""))[0] for t, d in zip(terms, dtypes, strict=True)]
 
 
 def _fixed_dtype(term: str, values: Mapping[str, Any]) -> str | None:

@@ -88,8 +88,10 @@ def bind(
     grads = _by_name(names, args_grad, "args_grad", allow_missing=True) if args_grad is not None else {}
     aux = _by_name(aux_names, aux_states if aux_states is not None else {}, "aux_states", allow_missing=False)
     given = {**arrays, **aux}
-    infer_shapes(graph, {k: v.shape for k, v in given.items()})
-    infer_dtypes(graph, {k: np.dtype(v.dtype).name for k, v in given.items()})
+    shapes = {k: v.shape for k, v in given.items()}
+    dtypes = {k: np.dtype(v.dtype).name for k, v in given.items()}
+    infer_shapes(graph, shapes, dtypes=dtypes)
+    infer_dtypes(graph, dtypes, shapes=shapes)
     for name, g in grads.items():
         if g.shape != arrays[name].shape:
             raise MXNetError(f"the gradient array of {name} has shape {g.shape}, the argument {arrays[name].shape}")
@@ -118,10 +120,9 @@ def simple_bind(
     try:
         _distinct(graph.argument_names)
         reqs = grad_reqs(graph.argument_names, grad_req)
-        inferred = infer_shapes(graph, from_user)
-        dtypes = infer_dtypes(
-            graph, {k: np.dtype(v).name if not isinstance(v, str) else v for k, v in (type_dict or {}).items()}
-        )
+        given = {k: np.dtype(v).name if not isinstance(v, str) else v for k, v in (type_dict or {}).items()}
+        inferred = infer_shapes(graph, from_user, dtypes=given)
+        dtypes = infer_dtypes(graph, given, shapes=from_user)
     except (MXNetError, ValueError) as e:
         raise RuntimeError(f"simple_bind error. Arguments: {from_user}\n{e}") from e
     found = dict(zip(graph.argument_names, inferred.arguments, strict=True)) | dict(

@@ -85,7 +85,7 @@ def test_shape_error_names_everything(affine: Op):
         affine.infer_shape(affine.bind({"num_hidden": 4}), [(2, 3), (4, 5), None], [None], "fc1")
     for part in (
         "affine (node 'fc1')",
-        "k cannot be both 3 and 5",
+        "axis 1 of data and axis 1 of weight cannot be both 3 and 5",
         "data=(2, 3), weight=(4, 5)",
         "rule: n k, num_hidden k",
     ):
@@ -95,7 +95,7 @@ def test_shape_error_names_everything(affine: Op):
 def test_dtype_error_says_what_to_do(affine: Op):
     with pytest.raises(MXNetError, match="cannot be both float32 and float64") as e:
         affine.infer_dtype(affine.bind({"num_hidden": 4}), ["float32", "float64", None], [None])
-    assert "Cast" in str(e.value)
+    assert "astype" in str(e.value)
 
 
 def test_apply_checks_and_runs(affine: Op):
@@ -104,7 +104,7 @@ def test_apply_checks_and_runs(affine: Op):
     (y,), written = affine.apply(p, x, w, b)
     np.testing.assert_array_equal(y, np.full((2, 4), 7.0))
     assert written == ()
-    with pytest.raises(MXNetError, match="k cannot be both"):
+    with pytest.raises(MXNetError, match="axis 1 of data and axis 1 of weight cannot be both"):
         affine.apply(p, x, jnp.ones((4, 5)), b)
     with pytest.raises(MXNetError, match="cannot be both"):
         affine.apply(p, x, w, jnp.ones(4, jnp.float16))

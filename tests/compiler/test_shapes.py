@@ -52,11 +52,11 @@ def test_alternatives_take_the_first_that_fits():
 @pytest.mark.parametrize(
     ("rule", "shapes", "says"),
     [
-        ("a b -> a", [(1, 2, 3), None], "expected"),
-        ("a *r -> a", [(), None], "expected"),
-        ("a, a -> a", [(2,), (3,), None], "a cannot be both 2 and 3"),
-        ("*s, *s -> *s", [(2, 3), (2,), None], "is both"),
-        ("a *k, (*k) -> a", [(2, 3, 4), (11,), None], "cannot be both 12 and 11"),
+        ("a b -> a", [(1, 2, 3), None], "array 0: expected 2 axes"),
+        ("a *r -> a", [(), None], "array 0: expected at least 1 axes"),
+        ("a, a -> a", [(2,), (3,), None], "axis 0 of array 0 and axis 0 of array 1 cannot be both 2 and 3"),
+        ("*s, *s -> *s", [(2, 3), (2,), None], "array 1 has 1 axes where array 0 has 2"),
+        ("a *k, (*k) -> a", [(2, 3, 4), (11,), None], "axis 1 of array 0 times axis 2 of array 0 and axis 0 of array 1 cannot be both 12 and 11"),
         ("a -> a", [(2,)], "expected 2 arrays, got 1"),
     ],
 )
@@ -135,8 +135,8 @@ def test_dtypes():
     ("rule", "dtypes", "says"),
     [
         (None, ["float32", "float64"], "cannot be both float32 and float64"),
-        ("a -> int64", [None, "int32"], "int32 must be int64"),
-        ("a -> {dtype}", [None, "int32"], "int32 must be int8"),
+        ("a -> int64", [None, "int32"], "the dtype of array 1 must be int64, got int32"),
+        ("a -> {dtype}", [None, "int32"], "the dtype of array 1 must be int8, got int32"),
         ("a -> a", ["float32"], "expected 2 arrays, got 1"),
     ],
 )

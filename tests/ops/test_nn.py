@@ -169,7 +169,7 @@ class TestEmbedding:
 
     def test_weight_shape(self):
         text = complaint("Embedding", [(2,), (5, 2)], input_dim=4, output_dim=2)
-        assert "input_dim cannot be both 4 and 5" in text
+        assert "input_dim and axis 0 of weight cannot be both 4 and 5" in text
 
 
 class TestSequences:

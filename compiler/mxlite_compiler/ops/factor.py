@@ -106,7 +106,7 @@ def gelqf(A):
 
 @gelqf.infer
 def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    A, *found = solve("*b m n -> *b m n, *b m m", [*ins, *outs], {})
+    A, *found = solve("*b m n -> *b m n, *b m m", [*ins, *outs], {}, ("A", "Q", "L"))
     if A is not None and A[-2] > A[-1] > 0:
         raise Mismatch(f"A has more rows, {A[-2]}, than columns, {A[-1]}; factorise its transpose")
     return [A], found

@@ -38,7 +38,8 @@ def _gemm_shapes(signature: Callable[[Any], str]) -> Callable[[Any, Shapes, Shap
             sizes = [*s[:at], *s[at + 1 :]]
             return (*sizes[:to], s[at], *sizes[to:])
 
-        done = solve(signature(p), [move(s, rows, ndim - 2) for s in arrays], {})
+        names = [*"ABC"[: len(ins)], "output"]
+        done = solve(signature(p), [move(s, rows, ndim - 2) for s in arrays], {}, names)
         done = [move(s, ndim - 2, rows) for s in done]
         return done[: len(ins)], done[len(ins) :]
 
