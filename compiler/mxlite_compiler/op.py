@@ -19,7 +19,7 @@ import numpy as np
 
 from . import shapes as _shapes
 from .errors import Mismatch, MXNetError, explain, nearest
-from .params import Shape, parse
+from .params import Shape, describe, parse
 from .shapes import DTypes, Shapes
 
 #: Every operator under each of its public and internal names.
@@ -214,7 +214,9 @@ class Op:
             f.name for f in dataclasses.fields(self.params) if f.default is dataclasses.MISSING and f.name not in values
         ]
         if missing:
-            raise MXNetError(explain(f"required parameter {', '.join(missing)} is missing", op=self.name, node=node))
+            problem = f"required parameter {', '.join(missing)} is missing"
+            hint = "give " + " and ".join(f"{name}, {describe(self.param_types[name])}" for name in missing)
+            raise MXNetError(explain(problem, op=self.name, node=node, hint=hint))
         return self.params(**values)
 
     def with_graphs(self, p: Any, graphs: Sequence[Any], node: str = "") -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mxlite_compiler.errors import explain
 from mxlite_compiler.infer import infer_dtypes, infer_shapes
 from mxlite_compiler.shapes import known
 
@@ -17,6 +18,8 @@ from ..ndarray import NDArray, zeros
 from ..symbol import Symbol
 from ..symbol.symbol import Binder
 from .executor import Executor
+
+_SHOWN = 10  # undecided arguments that a message lists: a large network has hundreds
 
 GRAD_REQS = ("null", "write", "add")
 
@@ -130,11 +133,13 @@ def simple_bind(
     )
     undecided = {k: v for k, v in found.items() if not known(v)}
     if undecided:
-        table = ", ".join(f"{k}: {v}" for k, v in undecided.items())
-        raise RuntimeError(
-            f"simple_bind error. Arguments: {from_user}\nthe shapes of these arguments cannot be decided: {table}; "
-            "give more of them as keywords"
+        first = next(iter(undecided))
+        problem = explain(
+            f"the shapes of {len(undecided)} arguments cannot be decided",
+            given=[*undecided.items()][:_SHOWN],
+            hint=f"give more of them as keywords, {first}=(...) first; a 0 above is a size that is unknown",
         )
+        raise RuntimeError(f"simple_bind error. Arguments: {from_user}\n{problem}")
     types = dict(zip(graph.argument_names, dtypes.arguments, strict=True)) | dict(
         zip(graph.aux_names, dtypes.aux, strict=True)
     )

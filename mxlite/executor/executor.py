@@ -318,10 +318,14 @@ class Executor:
             for name, value in given.items():
                 if name not in bound:
                     if not allow_extra_params:
-                        raise ValueError(f'Find name "{name}" that is not in the {kind}{nearest(name, bound)}')
+                        raise ValueError(
+                            f'Find name "{name}" that is not in the {kind}{nearest(name, bound)}; they are: '
+                            f"{', '.join(bound) or 'none'}; allow_extra_params=True skips others"
+                        )
                     continue
                 if value.shape != bound[name].shape:
-                    raise MXNetError(explain(f"parameter {name} has shape {value.shape}, bound is {bound[name].shape}"))
+                    problem = f"parameter {name} has shape {value.shape}, bound is {bound[name].shape}"
+                    raise MXNetError(explain(problem, op="copy_params_from"))
                 pairs.append((bound[name], value))
         for target, value in pairs:
             target[:] = value

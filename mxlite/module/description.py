@@ -48,7 +48,8 @@ def check_names(arguments: list[str], kind: str, names: list[str], strict: bool)
     """ValueError (a warning unless `strict`) when a name is no argument of the symbol."""
     for name in names:
         if name not in arguments:
-            candidates = [a for a in arguments if not a.endswith(PARAMETER_ENDINGS)]
+            # Parameters can be fixed; data, labels and states are what is no parameter.
+            candidates = [a for a in arguments if a.endswith(PARAMETER_ENDINGS) == (kind == "fixed_param")]
             message = (
                 f"You created Module with Module(..., {kind}_names={names}) but input with name '{name}' is not in "
                 f"symbol.list_arguments(). Did you mean one of: {', '.join(candidates)}"

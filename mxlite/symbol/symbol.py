@@ -105,7 +105,8 @@ class Symbol(Arithmetic, Methods):
             raise TypeError(f"a Symbol is indexed by a number, a name or a slice, not by {index!r}")
         number = index.__index__()
         if number >= len(entries):
-            raise IndexError(f"output {number} of {len(entries)}")
+            names = ", ".join(self.list_outputs()[:20])
+            raise IndexError(f"{self!r} has no output {number}; it has {len(entries)}, from 0 on: {names}")
         if number < 0:
             raise MXNetError(f"{self!r}: output {number}; only numbers from 0 to {len(entries) - 1} are allowed")
         return Symbol([entries[number]])

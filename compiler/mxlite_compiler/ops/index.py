@@ -57,7 +57,7 @@ def take(a, indices, *, axis: int = 0, mode: Literal["clip", "raise", "wrap"] = 
 
 @take.check
 def _(p):
-    """an index is out of bounds, and mode is 'raise'"""
+    """an index is out of bounds, and mode is 'raise'; with mode='clip' or 'wrap' every index is legal"""
 
     def outside(inputs, outputs):
         a, indices = inputs
