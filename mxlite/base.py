@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import threading
 from typing import Any, cast
 
@@ -20,6 +21,24 @@ from mxlite_compiler.params import dtype_name
 numeric_types = (float, int, np.generic)
 integer_types = (int, np.integer)
 string_types = (str,)
+
+
+def py_str(x: bytes) -> str:
+    """Bytes in UTF-8 as text."""
+    return x.decode("utf-8")
+
+
+def data_dir_default() -> str:
+    """The folder for data sets and models that programs download: ``.mxnet`` in the home folder (Windows: APPDATA)."""
+    if platform.system() == "Windows":
+        return os.path.join(os.environ["APPDATA"], "mxnet")
+    return os.path.join(os.path.expanduser("~"), ".mxnet")
+
+
+def data_dir() -> str:
+    """The environment variable MXNET_HOME, or `data_dir_default`. mxlite itself downloads nothing."""
+    return os.environ.get("MXNET_HOME", data_dir_default())
+
 
 if os.environ.get("MXLITE_ENABLE_X64", "1") != "0":
     # MXNet has float64 and int64; JAX would silently cut them to 32 bits.
@@ -47,7 +66,11 @@ def as_dtype(dtype: Any, what: str = "") -> np.dtype:
     if isinstance(dtype, np.dtype) and dtype in _KNOWN:
         return dtype
     if not ((isinstance(dtype, str) and dtype in TYPE_FLAGS) or (type(dtype) is int and dtype in TYPE_FLAGS.values())):
-        np.dtype(cast(Any, dtype))  # TypeError, with numpy's words, for what is no dtype at all
+        try:
+            np.dtype(cast(Any, dtype))
+        except TypeError:
+            problem = f"there is no dtype {dtype!r:.80}{nearest(str(dtype), TYPE_FLAGS)}"
+            raise TypeError(explain(problem, op=what, hint=f"dtypes are: {', '.join(TYPE_FLAGS)}")) from None
     try:
         name = dtype_name(dtype)
     except ValueError as e:
@@ -109,8 +132,43 @@ class EagerScope:
         eager_mode.recording, eager_mode.train = eager_mode.before.pop()
 
 
-class NotImplementedForSymbol(MXNetError):
-    """A method of NDArray that a Symbol, which holds no numbers, cannot have.
+#: Exceptions by the name that MXNet's library calls them by; see `register_error`.
+error_types: dict[str, type[BaseException]] = {
+    kind.__name__: kind for kind in (ValueError, TypeError, AttributeError, IndexError, NotImplementedError)
+}
+
+
+def register_error(func_name: Any = None, cls: Any = None) -> Any:
+    """Enter an exception class into `error_types`: as a decorator, or with a name of its own.
+
+    Args:
+        func_name: the class, or the name to enter it under; that of the class by default.
+        cls: the class, when a name is given.
+
+    Returns the class; a decorator when no class is given.
+    Raises TypeError when the class is no exception, or the name no text.
+    """
+    if isinstance(func_name, type):
+        func_name, cls = None, func_name
+    if func_name is not None and not isinstance(func_name, str):
+        raise TypeError(f"register_error takes an exception class, or a name and a class, got {func_name!r:.80}")
+
+    def enter(kind: Any) -> Any:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise TypeError(f"register_error takes an exception class, got {kind!r:.80}")
+        error_types[func_name or kind.__name__] = kind
+        return kind
+
+    return enter if cls is None else enter(cls)
+
+
+@register_error
+class InternalError(MXNetError):
+    """A mistake of the library itself, not of its user."""
+
+
+class _NotAvailable(MXNetError):
+    """A method of dense arrays that another kind of array does not have.
 
     Args:
         function: the method, or its name.
@@ -118,13 +176,28 @@ class NotImplementedForSymbol(MXNetError):
         args: what it was called with.
     """
 
-    def __init__(self, function: Any, alias: str = "", *args: Any):
-        name = getattr(function, "__name__", str(function))
-        self.function, self.alias, self.args_types = name, alias, [type(a).__name__ for a in args]
+    kind = hint = ""
+
+    def __init__(self, function: Any, alias: str | None = None, *args: Any):
+        self.function = getattr(function, "__name__", str(function))
+        self.alias, self.args_types = alias, [type(a).__name__ for a in args]
         operator = f" (the operator {alias!r})" if alias else ""
-        super().__init__(
-            explain(
-                f"{name}{operator} is not available for a Symbol, which holds no numbers",
-                hint="bind the symbol, or use eval(), and work with the NDArrays it gives",
-            )
-        )
+        super().__init__(explain(f"{self.function}{operator} is not available for {self.kind}", hint=self.hint))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.function, self.alias)
+
+
+@register_error
+class NotImplementedForSymbol(_NotAvailable):
+    """A method of NDArray that a Symbol, which holds no numbers, cannot have."""
+
+    kind = "a Symbol, which holds no numbers"
+    hint = "bind the symbol, or use eval(), and work with the NDArrays it gives"
+
+
+class NotSupportedForSparseNDArray(_NotAvailable):
+    """A method of NDArray that arrays with sparse storage do not have."""
+
+    kind = "a sparse NDArray"
+    hint = "x.tostype('default') is a dense array, which has it"

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mxlite.registry",
         "mxlite.engine",
         "mxlite.environment",
+        "mxlite.error",
         "mxlite.log",
         "mxlite.runtime",
         "mxlite.util",
