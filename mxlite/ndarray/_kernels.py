@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
@@ -30,9 +30,36 @@ def _count(name: str) -> None:
     traces[name] = traces.get(name, 0) + 1
 
 
-def offset_of(position: int, size: int) -> Any:
-    """`position` as a traced argument: always the same type for an array of `size` elements."""
-    return np.int32(position) if size <= 0x7FFFFFFF else np.int64(position)
+def offset_of(position: int, size: int, device: Device) -> Any:
+    """`position` as a traced argument: always the same type for an array of `size` elements on `device`."""
+    return constant(position, np.int32 if size <= 0x7FFFFFFF else np.int64, device)
+
+
+@functools.lru_cache(maxsize=1024)
+def _constant(key: Hashable, dtype: Any, device: Device) -> list[Any]:
+    return [0, None]  # uses, the array
+
+
+def constant(content: Any, dtype: Any, device: Device, key: Hashable = None) -> Any:
+    """A number, or a tuple of them, of numpy type `dtype`, as an argument of programs that run on `device`.
+
+    Taking it from the host with every call costs half as much as the call, so what comes again goes to the device.
+    `key` stands for the content where equal numbers may differ, as 0.0 and -0.0.
+    """
+    slot = _constant(content if key is None else key, dtype, device)
+    if slot[1] is not None:
+        return slot[1]
+    values = np.array(content, dtype)
+    slot[0] += 1
+    if slot[0] > REPEATED:
+        # A value, even while somebody traces; and committed to no device, so that it goes where the other arguments are.
+        with jax.ensure_compile_time_eval(), jax.default_device(device):
+            slot[1] = jax.device_put(values)
+    return values
+
+
+#: So many uses of a constant are from the host.
+REPEATED = 4
 
 
 @jax.jit

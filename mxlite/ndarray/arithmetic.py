@@ -44,8 +44,8 @@ class Binary:
     def _with_scalar(self, array: Handle, name: str, scalar: Any, out: Any) -> Any:
         if not isinstance(scalar, numeric_types):
             raise _unsupported(self.symbol, scalar)
-        prog, scalars = program(get_op(name), {"scalar": float(scalar)})
-        return run(type(array), prog, scalars, (array,), array._cell.ctx, out)
+        prog, values = program(get_op(name), {"scalar": float(scalar)})
+        return run(type(array), prog, values, (array,), array._cell.ctx, out)
 
 
 _NO_ATTRS: dict[str, Any] = {}

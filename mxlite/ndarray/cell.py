@@ -71,8 +71,9 @@ class Cell:
         self._array: jax.Array | None = array
         self.pending: Step | None = None
         self.captured: Step | None = None
-        self.shape: tuple[int, ...] = array.shape
-        self.dtype: np.dtype = array.dtype
+        aval = array.aval
+        self.shape: tuple[int, ...] = aval.shape
+        self.dtype: np.dtype = aval.dtype
         self.ctx = ctx
         self.version = 0
         self.owned = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 
@@ -20,6 +21,7 @@ from mxlite_compiler.segments import HostOp
 from .. import _rng
 from ..base import MXNetError, eager_mode, explain, x64
 from ..context import Context, as_context
+from . import _kernels
 from .checks import checks
 from .handle import Handle
 from .tape import Arrays, Call, Cotangents, check_targets, record
@@ -37,14 +39,16 @@ class Program(Call):
         train: the mode it runs in.
         dynamic: parameters that every call passes as traced scalars.
         names: the inputs that it takes.
-        fn: the jitted function of the key (if `op.random`), the dynamic scalars and the arrays.
+        fn: the jitted function of the key (if `op.random`), the dynamic scalars (one vector, see `_numbers`) and the
+            arrays.
         check: a jitted function of inputs and outputs that tells whether they hold values to be refused, or None.
+        simple: it draws no random numbers, writes no input and shows one output.
         traces: how often `fn` has been traced.
     """
 
     __slots__ = (
-        "attrs", "check", "dynamic", "fn", "host", "mutates", "name", "names", "op", "params", "traces", "train",
-        "visible",
+        "attrs", "check", "dynamic", "fn", "host", "mutates", "name", "names", "op", "params", "simple", "traces",
+        "train", "visible",
     )  # fmt: skip
 
     def __init__(
@@ -62,18 +66,20 @@ class Program(Call):
         self.mutates = tuple(self.names.index(n) for n in op.mutates(params))
         self.traces = 0
         self.host = op.is_host(params)
+        self.simple = not (op.random or self.mutates) and self.visible == 1
         options: dict[str, Any] = {}
         if ctx is not None:  # no array says where to run
             options["out_shardings"] = jax.sharding.SingleDeviceSharding(ctx.jax_device)
         self.fn = self._run_host if self.host else jax.jit(self._run, **options)
         failed = op._check(params) if op._check else None
         self.check = jax.jit(failed) if failed else None
+        self.simple = self.simple and self.check is None
 
-    def _run(self, key: Any, scalars: tuple[Any, ...], *arrays: jax.Array) -> Any:
+    def _run(self, key: Any, scalars: Any, *arrays: jax.Array) -> Any:
         self.traces += 1
         return self._call((key, scalars), arrays, self.train)
 
-    def _run_host(self, key: Any, scalars: tuple[Any, ...], *arrays: jax.Array) -> Any:
+    def _run_host(self, key: Any, scalars: Any, *arrays: jax.Array) -> Any:
         return cast(HostOp, self.op).host_forward(self._node(), self.train, arrays, {})
 
     def _node(self) -> Node:
@@ -84,7 +90,7 @@ class Program(Call):
     def _call(self, extras: Any, arrays: Arrays, train: bool) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
         key, scalars = extras
         p = self.params
-        if scalars:
+        if self.dynamic:
             p = dataclasses.replace(p, **dict(zip(self.dynamic, scalars, strict=True)))
         return self.op.apply(p, *arrays, mode=Mode(train, key))
 
@@ -110,6 +116,9 @@ class Program(Call):
         return [(self.op.name, {**self.attrs, **dict(zip(self.dynamic, given, strict=True))})]
 
 
+#: Numbers as bytes, by how many they are.
+_doubles = [struct.Struct(f"{n}d").pack for n in range(32)]
+
 _CASTS = frozenset({"Cast", "amp_cast"})
 
 
@@ -122,8 +131,8 @@ def _program(
     return Program(op, params, dynamic, train, ctx, dict(items))
 
 
-def program(op: Op, attrs: Mapping[str, Any], ctx: Context | None = None) -> tuple[Program, tuple[Any, ...]]:
-    """The cached program of a call, and the scalars to pass.
+def program(op: Op, attrs: Mapping[str, Any], ctx: Context | None = None) -> tuple[Program, Sequence[Any]]:
+    """The cached program of a call, and the values of its dynamic parameters.
 
     Args:
         op: the operator.
@@ -141,21 +150,35 @@ def program(op: Op, attrs: Mapping[str, Any], ctx: Context | None = None) -> tup
         else:
             items.append((key, value))
     try:
-        return _program(op, tuple(items), tuple(dynamic), train, ctx), tuple(scalars)
+        return _program(op, tuple(items), tuple(dynamic), train, ctx), scalars
     except TypeError:  # a list, or another value that cannot be hashed
         items = [(k, _hashable(op, k, v)) for k, v in items]
-        return _program(op, tuple(items), tuple(dynamic), train, ctx), tuple(scalars)
+        return _program(op, tuple(items), tuple(dynamic), train, ctx), scalars
 
 
 def _scalar(op: Op, key: str, value: Any) -> Any:
-    if type(value) is not float or op.param_types[key] is not float:  # a type with a range has to be checked
-        try:
-            value = parse(op.param_types[key], value)
-        except ValueError as e:
-            raise MXNetError(explain(f"parameter {key}={value!r} {e}", op=op.name)) from None
-        if value is None:
-            raise MXNetError(explain(f"parameter {key} must be a number", op=op.name))
-    return np.float64(value) if x64() else np.float32(value)
+    if type(value) is float and op.param_types[key] is float:  # a type with a range has to be checked
+        return value
+    try:
+        value = parse(op.param_types[key], value)
+    except ValueError as e:
+        raise MXNetError(explain(f"parameter {key}={value!r} {e}", op=op.name)) from None
+    if value is None:
+        raise MXNetError(explain(f"parameter {key} must be a number", op=op.name))
+    return value
+
+
+def _numbers(values: Sequence[Any], ctx: Context) -> Any:
+    """The values of dynamic parameters as an argument of the program: one vector, or an array for each if one has many.
+
+    What a program takes from the host costs by the piece.
+    """
+    if not values:
+        return ()
+    dtype = np.float64 if x64() else np.float32
+    if tuple in map(type, values):
+        return tuple([np.asarray(v, dtype) for v in values])
+    return _kernels.constant(values, dtype, ctx.jax_device, _doubles[len(values)](*values))
 
 
 def _hashable(op: Op, key: str, value: Any) -> Any:
@@ -190,13 +213,13 @@ def invoke(cls: type[H], op: Op | str, arrays: Sequence[Handle], attrs: Mapping[
         attrs = {**attrs, op.variadic: op.counted(len(arrays))}
     if arrays:
         ctx = arrays[0]._cell.ctx
-        prog, scalars = program(op, attrs)
+        prog, values = program(op, attrs)
     else:
         ctx = _placement(op, attrs, out)
         if "ctx" in attrs:
             attrs = {**attrs, "ctx": str(ctx)}
-        prog, scalars = program(op, attrs, ctx)
-    return run(cls, prog, scalars, arrays, ctx, out)
+        prog, values = program(op, attrs, ctx)
+    return run(cls, prog, values, arrays, ctx, out)
 
 
 def _placement(op: Op, attrs: Mapping[str, Any], out: Any) -> Context:
@@ -207,22 +230,38 @@ def _placement(op: Op, attrs: Mapping[str, Any], out: Any) -> Context:
 
 
 def run(
-    cls: type[H], prog: Program, scalars: tuple[Any, ...], arrays: Sequence[Handle], ctx: Context, out: Any = None
+    cls: type[H], prog: Program, values: Sequence[Any], arrays: Sequence[Handle], ctx: Context, out: Any = None
 ) -> Any:
-    """Call a program on arrays and wrap, or write, what comes out."""
+    """Call a program on arrays and wrap, or write, what comes out.
+
+    Args:
+        cls: the class of the results.
+        prog: the program.
+        values: those of its dynamic parameters.
+        arrays: its inputs.
+        ctx: where they are.
+        out: an array, or a list of them, to write the results into.
+    """
     recording = eager_mode.recording
     if recording and out is not None:
         check_targets(out if isinstance(out, list | tuple) else (out,), arrays)
-    key = _rng.draw_key(ctx) if prog.op.random else None
     inputs = [a._data for a in arrays]
+    scalars = _numbers(values, ctx)
+    if out is None and not recording and prog.simple:  # the usual case, short
+        try:
+            return cls._wrap(prog.fn(None, scalars, *inputs)[0][0], ctx)
+        except (TypeError, ValueError) as e:
+            raise _explained(prog, arrays, e) from e
+    key = _rng.draw_key(ctx) if prog.op.random else None
     try:
         outs, written = prog.fn(key, scalars, *inputs)
     except (TypeError, ValueError) as e:
         raise _explained(prog, arrays, e) from e
     if prog.check is not None:
         checks.add(prog.check(inputs, outs), lambda: MXNetError(explain(str(prog.op._check.__doc__), op=prog.op.name)))
-    for i, value in zip(prog.mutates, written, strict=True):
-        arrays[i]._set(value)
+    if prog.mutates:
+        for i, value in zip(prog.mutates, written, strict=True):
+            arrays[i]._set(value)
     if out is not None:
         results = _write(prog, outs[: prog.visible], out, ctx)
     elif prog.visible == 1:

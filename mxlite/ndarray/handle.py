@@ -38,9 +38,10 @@ class View:
             cell.pending.flush()
         version, cache = cell.version, self.cache
         if self.version != version or cache is None:
-            offset = _kernels.offset_of(self.offset, math.prod(cell.shape))
-            cache = self.cache = cell.read(_kernels.read_flat(self.shape), offset)
-            self.version = version
+            offset = _kernels.offset_of(self.offset, math.prod(cell.shape), cell.ctx.jax_device)
+            cache = cell.read(_kernels.read_flat(self.shape), offset)
+            if not isinstance(cache, jax.core.Tracer):  # which would outlive the function that is traced
+                self.cache, self.version = cache, version
         return cache
 
 
@@ -105,7 +106,10 @@ class Handle:
             offset += self._view.offset
         axis = _kernels.axis_of(cell.shape, offset, math.prod(shape))
         writer = _kernels.write_flat(cell.shape, shape, axis)
-        cell.update(writer, value, _kernels.offset_of(offset, math.prod(cell.shape)))
+        device = cell.ctx.jax_device
+        if isinstance(value, np.generic):
+            value = _kernels.constant(value, value.dtype.type, device, value.tobytes())
+        cell.update(writer, value, _kernels.offset_of(offset, math.prod(cell.shape), device))
 
     @property
     def shape(self) -> tuple[int, ...]:

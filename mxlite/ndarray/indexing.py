@@ -75,9 +75,7 @@ class Indexing(Handle):
         offset = box.offset(shape)
         if offset is not None:
             return self._part(offset, box.shape)
-        if 0 in box.shape:
-            raise MXNetError(explain(f"the selection {key!r} of shape {shape} is empty", op="NDArray"))
-        read, starts = _kernels.read_box(box.sizes, box.steps, box.shape), positions(box.starts, math.prod(shape))
+        read, starts = _kernels.read_box(box.sizes, box.steps, box.shape), self._positions(box.starts)
         picked = self._cell.read(read, starts) if self._view is None else read(self._data, starts)
         return self._wrap(picked, self._cell.ctx)
 
@@ -89,7 +87,7 @@ class Indexing(Handle):
             record_gather(self, result, *advanced(items, shape))
         else:
             box = basic(items, shape)
-            record_box(self, result, positions(box.starts, math.prod(shape)), box.sizes, box.steps)
+            record_box(self, result, self._positions(box.starts), box.sizes, box.steps)
         return result
 
     def _recorded_assign(self, key: Any, value: Any) -> None:
@@ -134,7 +132,7 @@ class Indexing(Handle):
             return
         raw = self._value(value, box.shape)
         writer = _kernels.write_box(box.sizes, box.steps, box.shape)
-        self._update(writer, raw, positions(box.starts, math.prod(shape)))
+        self._update(writer, raw, self._positions(box.starts))
 
     def _assign(self, value: Any) -> None:
         """``self[:] = value``."""
@@ -145,7 +143,8 @@ class Indexing(Handle):
             return
         if isinstance(raw, np.generic):
             cell.settle()
-            cell.write(cell.read(_kernels.refill, raw), owned=True)
+            value = _kernels.constant(raw, raw.dtype.type, cell.ctx.jax_device, raw.tobytes())
+            cell.write(cell.read(_kernels.refill, value), owned=True)
         elif raw.shape == cell.shape:
             numpy = isinstance(raw, np.ndarray)
             cell.write(
@@ -167,6 +166,11 @@ class Indexing(Handle):
             self._cell.update(writer, *args)
         else:
             self._write_flat(writer.plain(self._data, *args), 0, self.shape)
+    def _positions(self, starts: tuple[int, ...]) -> Any:
+        """`starts`, one an axis of this array, as a traced argument."""
+        dtype = np.int32 if self.size <= 0x7FFFFFFF else np.int64
+        return _kernels.constant(starts, dtype, self._cell.ctx.jax_device)
+
 
     def _value(self, value: Any, shape: tuple[int, ...]) -> Any:
         """`value` for a helper: a device array, or a numpy scalar or fresh numpy array of this array's dtype."""
@@ -182,11 +186,6 @@ class Indexing(Handle):
         if raw.shape != shape:
             check_broadcast(raw.shape, shape)
         return raw
-
-
-def positions(starts: tuple[int, ...], size: int) -> np.ndarray:
-    """`starts` as a traced argument for an array of `size` elements."""
-    return np.array(starts, np.int32 if size <= 0x7FFFFFFF else np.int64)
 
 
 _ALL = slice(None)

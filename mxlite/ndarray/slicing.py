@@ -6,7 +6,6 @@ Where the operator would raise, the operator itself is called.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,6 @@ from mxlite_compiler.op import get_op
 
 from ..base import eager_mode, integer_types
 from . import _kernels
-from .indexing import positions
 from .moves import record_box
 from .ndarray import NDArray
 from .register import function
@@ -39,7 +37,7 @@ def _read(data: NDArray, spans: Sequence[range | None]) -> NDArray | None:
     sizes = tuple(map(len, found))
     steps = tuple(s.step if len(s) > 1 else 1 for s in found)
     read = _kernels.read_box(sizes, steps, sizes)
-    starts = positions(tuple(s.start for s in found), math.prod(data.shape))
+    starts = data._positions(tuple(s.start for s in found))
     result = NDArray._wrap(read(data._data, starts), data.context)
     if eager_mode.recording:
         record_box(data, result, starts, sizes, steps)
