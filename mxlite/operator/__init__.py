@@ -8,9 +8,14 @@ it is traced into the program, runs on an accelerator and exports.
 
 from __future__ import annotations
 
+from .arguments import OperatorArguments as OperatorArguments
+from .arguments import get_operator_arguments as get_operator_arguments
 from .custom import CUSTOM as CUSTOM
 from .describe import CustomOp as CustomOp
 from .describe import CustomOpProp as CustomOpProp
 from .describe import get_all_registered_operators as get_all_registered_operators
 from .describe import register as register
 from .eager import custom as custom
+from .legacy import NDArrayOp as NDArrayOp
+from .legacy import NumpyOp as NumpyOp
+from .legacy import PythonOp as PythonOp

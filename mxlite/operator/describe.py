@@ -81,6 +81,28 @@ class CustomOpProp:
             [in_type[0]] * len(self.list_auxiliary_states()),
         )
 
+    def infer_storage_type(self, in_stype: list[str]) -> Any:
+        """Storage types of inputs, outputs and auxiliary states: "default" all.
+
+        Asked by MXNet only: a custom operator of mxlite works on dense arrays. AssertionError for another type.
+        """
+        _check_dense("infer_storage_type", in_stype)
+        dense = "default"
+        return in_stype, [dense] * len(self.list_outputs()), [dense] * len(self.list_auxiliary_states())
+
+    def infer_storage_type_backward(
+        self,
+        ograd_stype: list[str],
+        in_stype: list[str],
+        out_stype: list[str],
+        igrad_stype: list[str],
+        aux_stype: list[str],
+    ) -> Any:
+        """The same five lists, with "default" for `igrad_stype`. AssertionError for another type in the others."""
+        for given in (ograd_stype, in_stype, out_stype, aux_stype):
+            _check_dense("infer_storage_type_backward", given)
+        return ograd_stype, in_stype, out_stype, ["default"] * len(igrad_stype), aux_stype
+
     def declare_backward_dependency(self, out_grad: list[int], in_data: list[int], out_data: list[int]) -> list[int]:
         """Accepted as in MXNet; XLA finds out by itself what backward reads."""
         return [*(out_grad if self.need_top_grad_ else []), *in_data, *out_data]
@@ -88,6 +110,12 @@ class CustomOpProp:
     def create_operator(self, ctx: Context, in_shapes: list[Any], in_dtypes: list[Any]) -> CustomOp:
         """The `CustomOp` for these shapes."""
         return CustomOp()
+
+
+def _check_dense(method: str, stypes: list[str]) -> None:
+    other = [s for s in stypes if s != "default"]
+    if other:
+        raise AssertionError(f"{method} knows no storage type {other[0]!r}: define it in the CustomOpProp")
 
 
 #: The descriptions by name, and whether they are to be traced.
