@@ -49,7 +49,7 @@ def signature(op: Op, array_type: str, *, method: bool = False) -> inspect.Signa
         kind = P.POSITIONAL_OR_KEYWORD
     shown = [f for f in _fields(op) if f.name != op.variadic]
     params = [P(f.name, kind, default=_default(f), annotation=describe(op.param_types[f.name])) for f in shown]
-    tail = [P("out", P.KEYWORD_ONLY, default=None), P("name", P.KEYWORD_ONLY, default=None)]
+    tail = [P(n, kind, default=None) for n in (("name", "attr", "out") if array_type == "Symbol" else ("out", "name"))]
     return inspect.Signature([*arrays, *params, *tail], return_annotation=array_type)
 
 

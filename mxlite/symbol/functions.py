@@ -14,13 +14,20 @@ from .._frontend import Arguments, docstring, signature
 from .compose import make_node, single
 from .symbol import Symbol
 
+#: What MXNet's functions take behind the parameters of an operator.
+BEHIND = ("name", "attr", "out")
+
 
 def make_function(op: Op, name: str) -> Callable[..., Symbol]:
     """The function `name` that makes a symbol calling `op`; `name` is also the hint for automatic names."""
     arguments = Arguments(op, lambda value: isinstance(value, Symbol), "a Symbol")
     hint = name.lower()
+    n_slots = len(arguments.slots)
 
     def function(*args: Any, **kwargs: Any) -> Symbol:
+        if not op.variadic and n_slots < len(args) <= n_slots + len(BEHIND):
+            kwargs = {**dict(zip(BEHIND, args[n_slots:], strict=False)), **kwargs}
+            args = args[:n_slots]
         label, attr = kwargs.pop("name", None), kwargs.pop("attr", None)
         kwargs.pop("out", None)  # accepted, and ignored, as in MXNet
         given, attrs = arguments.sort(args, kwargs)
@@ -43,8 +50,7 @@ def make_function(op: Op, name: str) -> Callable[..., Symbol]:
 def _with_attr(given: inspect.Signature) -> inspect.Signature:
     """A symbol's function takes the attributes `attr`, and further ones such as ``__lr_mult__`` as keywords."""
     P = inspect.Parameter
-    tail = [P("attr", P.KEYWORD_ONLY, default=None), P("kwargs", P.VAR_KEYWORD)]
-    return given.replace(parameters=[p for p in given.parameters.values() if p.name != "out"] + tail)
+    return given.replace(parameters=[*given.parameters.values(), P("kwargs", P.VAR_KEYWORD)])
 
 
 class Namespace:
