@@ -15,9 +15,11 @@ from . import context as context
 from . import deploy as deploy
 from . import engine as engine
 from . import environment as environment
+from . import error as error
 from . import executor as executor
 from . import initializer as initializer
 from . import io as io
+from . import libinfo as libinfo
 from . import log as log
 from . import lr_scheduler as lr_scheduler
 from . import metric as metric
@@ -41,6 +43,7 @@ from . import initializer as init  # noqa: F401, isort: skip
 from . import module as mod  # noqa: F401, isort: skip
 from . import monitor as mon  # noqa: F401, isort: skip
 from . import ndarray as nd  # isort: skip
+from . import random as rnd  # noqa: F401, isort: skip
 from . import symbol as sym  # noqa: F401, isort: skip
 from . import viz as visualization  # noqa: F401, isort: skip
 from .attribute import AttrScope as AttrScope
@@ -53,6 +56,14 @@ from .context import gpu as gpu
 from .context import num_gpus as num_gpus
 from .context import tpu as tpu
 from .serialize import params as _params
+from .util import is_np_array as is_np_array
+from .util import is_np_shape as is_np_shape
+from .util import np_array as np_array
+from .util import np_shape as np_shape
+from .util import set_np_shape as set_np_shape
+from .util import use_np as use_np
+from .util import use_np_array as use_np_array
+from .util import use_np_shape as use_np_shape
 
 __version__ = "0.1.0"
 

@@ -17,7 +17,16 @@ Device = Any
 _PLATFORMS = {"cpu": "cpu", "cpu_pinned": "cpu", "cpu_shared": "cpu", "gpu": "gpu", "tpu": "tpu"}
 
 
-class Context:
+class _Default(type):
+    """The class property `Context.default_ctx`."""
+
+    @property
+    def default_ctx(cls) -> Context:
+        """The default device of this thread; see `current_context`."""
+        return _current.context
+
+
+class Context(metaclass=_Default):
     """A device, by type and number. As a context manager it is the default device inside the block.
 
     Args:

@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mxlite.engine",
         "mxlite.environment",
         "mxlite.error",
+        "mxlite.libinfo",
         "mxlite.log",
         "mxlite.runtime",
         "mxlite.util",

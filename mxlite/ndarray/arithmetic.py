@@ -65,7 +65,7 @@ subtract = Binary("-", "broadcast_sub", "_minus_scalar", "_rminus_scalar", opera
 multiply = _family("mul", "*", operator.mul)
 divide = _family("div", "/", operator.truediv, "rdiv")
 modulo = _family("mod", "%", operator.mod, "rmod")
-power = _family("power", "**", operator.pow, "rpower")
+_power = _family("power", "**", operator.pow, "rpower")
 equal = _family("equal", "==", lambda a, b: int(a == b))
 not_equal = _family("not_equal", "!=", lambda a, b: int(a != b))
 greater = _family("greater", ">", lambda a, b: int(a > b), "lesser")
@@ -77,6 +77,11 @@ minimum = _family("minimum", "minimum", min)
 logical_and = _family("logical_and", "logical_and", lambda a, b: int(bool(a and b)))
 logical_or = _family("logical_or", "logical_or", lambda a, b: int(bool(a or b)))
 logical_xor = _family("logical_xor", "logical_xor", lambda a, b: int(bool(a) != bool(b)))
+
+
+def power(base: Any, exp: Any, out: Any = None) -> Any:
+    """`base` to the power of `exp`, arrays (broadcast) or numbers. TypeError for operands of other types."""
+    return _power(base, exp, out)
 
 
 class Arithmetic(Handle):
@@ -124,6 +129,11 @@ class Arithmetic(Handle):
     def __itruediv__(self, other: Any) -> Any:
         return divide(self, other, self)
 
+    # Python 2's names for the same, which some scripts call.
+    __div__ = __truediv__
+    __rdiv__ = __rtruediv__
+    __idiv__ = __itruediv__
+
     def __mod__(self, other: Any) -> Any:
         return modulo(self, other)
 
@@ -134,10 +144,10 @@ class Arithmetic(Handle):
         return modulo(self, other, self)
 
     def __pow__(self, other: Any) -> Any:
-        return power(self, other)
+        return _power(self, other)
 
     def __rpow__(self, other: Any) -> Any:
-        return power(other, self)
+        return _power(other, self)
 
     def __neg__(self) -> Any:
         return multiply(self, -1.0)
