@@ -1,34 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """Environment variables of MXNet, read once, at the import of mxlite.
 
-Two have a meaning here and are honoured:
-
-=============================  =====================================================================================
-``MXNET_ENGINE_TYPE``          ``NaiveEngine``: calls on the CPU wait until they are done, so that a profiler or
-                               debugger sees them where they are made. The threaded engines are the normal state.
-``MXNET_ENFORCE_DETERMINISM``  ``1``: GPU programs are compiled without operations whose sums depend on timing
-                               (``--xla_gpu_deterministic_ops``). On the CPU results never vary.
-=============================  =====================================================================================
-
-mxlite's and JAX's own:
-
-===================================  ===============================================================================
-``MXLITE_ENABLE_X64``                ``0`` keeps 64-bit types off.
-``JAX_PLATFORMS``                    which devices JAX looks for: ``cpu``, ``cuda``, ``tpu``.
-``JAX_DEFAULT_MATMUL_PRECISION``     ``tensorfloat32`` lets float32 be multiplied with fewer bits on GPUs.
-``XLA_PYTHON_CLIENT_MEM_FRACTION``   the part of a GPU's memory that is taken at the start.
-``CD_JOB``                           ``1`` is what `mx.test_utils.is_cd_run` asks for.
-===================================  ===============================================================================
-
-`IGNORED` lists variables that may be set and change nothing, each with what takes its place.
+`HONOURED` have a meaning here, mxlite's own and JAX's among them. `IGNORED` may be set and change nothing; each
+says what takes its place. `mxlite doctor` shows those that are set.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Mapping, MutableMapping
 
 import jax
+
+from .base import nearest
+
+#: Variables with a meaning: what they do.
+HONOURED: Mapping[str, str] = {
+    "MXNET_ENGINE_TYPE": "NaiveEngine: calls on the CPU wait until they are done, so that a profiler or debugger sees "
+    "them where they are made; the threaded engines are the normal state",
+    "MXNET_ENFORCE_DETERMINISM": "1: GPU programs are compiled without operations whose sums depend on timing "
+    "(--xla_gpu_deterministic_ops); on the CPU results never vary",
+    "MXNET_HOME": "what mx.base.data_dir tells programs that keep data sets; read when it is called",
+    "MXLITE_ENABLE_X64": "0 keeps 64-bit types off",
+    "MXLITE_ORACLE": "a Python that imports the real MXNet; mxlite's tests and benchmarks compare with it",
+    "CD_JOB": "1 is what mx.test_utils.is_cd_run asks for",
+    "JAX_PLATFORMS": "which devices JAX looks for: cpu, cuda, tpu",
+    "JAX_DEFAULT_MATMUL_PRECISION": "tensorfloat32 lets float32 be multiplied with fewer bits on GPUs",
+    "JAX_COMPILATION_CACHE_DIR": "where compiled programs are kept from one process to the next",
+    "XLA_PYTHON_CLIENT_MEM_FRACTION": "the part of a GPU's memory that is taken at the start",
+    "CUDA_VISIBLE_DEVICES": "which GPUs JAX sees",
+    "XLA_FLAGS": "options of the compiler",
+}
 
 #: Variables without a meaning under XLA (a name that ends in ``*`` stands for all that begin so): the reason.
 IGNORED: Mapping[str, str] = {
@@ -57,10 +60,23 @@ IGNORED: Mapping[str, str] = {
     "MXNET_PROFILER_AUTOSTART": "jax.profiler.start_trace starts a profile",
     "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "no array changes its storage silently",
     "MXNET_INFER_STORAGE_TYPE_VERBOSE_LOGGING": "no array changes its storage silently",
-    "MXNET_HOME": "nothing is downloaded, so there is no folder for it",
     "MXNET_GLUON_REPO": "nothing is downloaded",
     "MXNET_ENGINE_INFO": "jax.log_compiles tells what is compiled",
 }
+
+
+def meaning(name: str) -> tuple[str, str]:
+    """Whether the variable `name` is "used", "ignored" or "unknown", and what it does, or what takes its place."""
+    if name in HONOURED:
+        return "used", HONOURED[name]
+    for pattern, reason in IGNORED.items():
+        if fnmatch.fnmatchcase(name, pattern):
+            return "ignored", reason
+    if name.startswith("JAX_") and hasattr(jax.config, name.lower()):
+        return "used", f"the option {name.lower()} of JAX"
+    if name.startswith("XLA_"):
+        return "used", "read by XLA"
+    return "unknown", f"nothing here reads it{nearest(name, [*HONOURED, *IGNORED])}"
 
 
 def apply(variables: Mapping[str, str], flags: MutableMapping[str, str]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``mxlite``: look at a network, export it, run an exported one."""
+"""The command ``mxlite``: look at a network, export it, run an exported one, examine the installation."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Sequence
 
 from ..base import MXNetError
-from . import export, inspect, ops, predict, summary
+from . import doctor, export, inspect, ops, predict, summary
 
-_COMMANDS = (summary, export, predict, inspect, ops)
+_COMMANDS = (summary, export, predict, inspect, ops, doctor)
 
 
 def parser() -> argparse.ArgumentParser:
