@@ -31,7 +31,7 @@ lint: env ## ruff: rules and format of imports
 types: env ## pyright
 	$(RUN) -m pyright $(ARGS)
 
-bench: env ## Module.fit against hand-written JAX + optax, and against MXNet where it is there
+bench: env ## Module.fit against hand-written JAX + optax, eager calls; both against MXNet where it is there
 	$(RUN) tests/benchmarks/run.py $(ARGS)
 
 conformance: env ## operators and recorded results of MXNet: what is there, what agrees

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench`: a step of `Module.fit` against the same step hand-written in JAX + optax, and against the real MXNet.
+"""`make bench`: a step of `Module.fit` against the same step hand-written in JAX + optax, and against the real MXNet;
+then a table of eager calls against the real MXNet.
 
 All are measured in one run, in turns, because a machine is not equally fast all the time; what is reported is the
 median of the rounds, and the ratio is the median of the ratios within a round. `MXLITE_ORACLE` names a Python that
@@ -13,73 +14,24 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / "examples")]
 
-import jax
-
+import eager
 import hand
 from cases import CASES, arrays
 from fit import EagerTimer, FitTimer
+from turns import RESULTS, Oracle, in_turns, machine, ratio
 
-RESULTS = HERE / "results"
 COMMAND = "make bench ARGS='--rounds 15 --write'"
-
-
-class Oracle:
-    """The real MXNet in a process of its own, which waits while others are measured."""
-
-    def __init__(self, python: str) -> None:
-        script = str(HERE / "oracle_worker.py")
-        self.process = subprocess.Popen(
-            [python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-
-    def __enter__(self) -> Oracle:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
-        self.process.communicate()
-
-    def seconds(self, name: str) -> float:
-        """Seconds of a step, measured there now."""
-        if self.process.stdin is None or self.process.stdout is None:
-            raise RuntimeError("the oracle has no pipes")
-        self.process.stdin.write(name + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError("the oracle ended: try it by hand, " + " ".join(map(str, self.process.args)))  # type: ignore[arg-type]
-        return float(line)
-
-
-def in_turns(runs: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every run in every round; the first round warms up and is dropped."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(rounds + 1):
-        for name, run in runs.items():
-            time.sleep(0.05)  # threads of the one before stop spinning
-            seconds = run()
-            if number:
-                times[name].append(seconds)
-    return times
-
-
-def ratio(times: dict[str, list[float]], other: str) -> float | None:
-    """How many times longer mxlite takes than `other`: the median over the rounds."""
-    if other not in times:
-        return None
-    return statistics.median(a / b for a, b in zip(times["mxlite"], times[other], strict=True))
 
 
 def hand_runs(name: str, fit: FitTimer) -> dict[str, Callable[[], float]]:
@@ -160,51 +112,46 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     plt.close(figure)
 
 
-def machine() -> str:
-    """What the numbers were measured on."""
-    model = ""
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    device = jax.devices()[0]
-    return (
-        f"{os.cpu_count()} cores{f' of {model}' if model else ''}, jax {jax.__version__} on {device.platform}"
-        f"{'' if device.platform == 'cpu' else f' ({device.device_kind})'}, Python {platform.python_version()}"
-    )
-
-
 def main(argv: list[str] | None = None) -> int:
     p = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     p.add_argument("--rounds", type=int, default=7)
-    p.add_argument("--cases", default="mlp,lenet,resnet,eager", help="some of them, with commas")
+    p.add_argument("--cases", default="mlp,lenet,resnet,eager,calls", help="some of them, with commas")
     p.add_argument(
         "--write", action="store_true", help="write the picture and the numbers into tests/benchmarks/results"
     )
     p.add_argument("--strict", action="store_true", help="exit with 1 when a ratio is above its goal")
     args = p.parse_args(argv)
-    python = os.environ.get("MXLITE_ORACLE")
-    if python:
-        with Oracle(python) as oracle:
-            rows = measure(args.rounds, args.cases.split(","), oracle)
-    else:
-        rows = measure(args.rounds, args.cases.split(","), None)
-    print(f"\n{machine()}; medians of {args.rounds} rounds, in turns\n\n{table(rows)}")
+    names = args.cases.split(",")
+    steps, python = [n for n in names if n != "calls"], os.environ.get("MXLITE_ORACLE")
+    with Oracle(python) if python else nullcontext() as oracle:
+        rows = measure(args.rounds, steps, oracle)
+        called = eager.measure(args.rounds, oracle) if "calls" in names else []
+    print(f"\n{machine()}; medians of {args.rounds} rounds, in turns")
+    print(*(f"\n{text}" for text in (table(rows) if rows else "", eager.table(called) if called else "") if text))
     if args.write:
         RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "numbers.json").write_text(
-            json.dumps({"command": COMMAND, "machine": machine(), "rounds": args.rounds, "rows": rows}, indent=1) + "\n"
-        )
-        (RESULTS / "README.md").write_text(
-            f"# A training step, measured\n\n{table(rows)}\n\n![bars](steps.png)\n\n"
-            f"Written by `{COMMAND}` on {machine()}: medians of {args.rounds} rounds, all in one run and in turns. "
-            "The ratio is mxlite's time divided by the other's, against the faster hand-written layout.\n"
-        )
-        draw(rows, RESULTS / "steps.png")
+        if rows:
+            write(rows, args.rounds, RESULTS)
+        if called:
+            eager.write(called, args.rounds, RESULTS)
         print(f"\nwrote {RESULTS}")
-    late = [r["title"] for r in rows if r["most"] and worst(r) > r["most"]]
+    late = [r["title"] for r in rows if r["most"] and worst(r) > r["most"]] + eager.slower(called)
     if late:
         print("above the goal: " + "; ".join(late))
     return 1 if late and args.strict else 0
+
+
+def write(rows: list[dict[str, Any]], rounds: int, results: Path) -> None:
+    """Write numbers, page and picture of the training steps into the folder `results`."""
+    numbers = {"command": COMMAND, "machine": machine(), "rounds": rounds, "rows": rows}
+    (results / "numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    (results / "README.md").write_text(
+        f"# A training step, measured\n\n{table(rows)}\n\n![bars](steps.png)\n\n"
+        f"Written by `{COMMAND}` on {machine()}: medians of {rounds} rounds, all in one run and in turns. "
+        "The ratio is mxlite's time divided by the other's, against the faster hand-written layout.\n\n"
+        "Further pages: [eager calls](calls.md), [memory](memory.md).\n"
+    )
+    draw(rows, results / "steps.png")
 
 
 def worst(row: dict[str, Any]) -> float:

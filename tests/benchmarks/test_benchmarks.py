@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import calls
+import eager
 import hand
 import run
 from cases import CASES, arrays
@@ -70,3 +72,30 @@ def test_table_names_the_faster_hand_written_layout() -> None:
     }
     assert run.worst(row) == 2.0
     assert "| LeNet | 2 | 4 (NCHW) / 1 (NHWC) | 2.00 (at most 1.05) | 8 | 0.25 |" in run.table([row])
+
+
+def test_calls_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(calls.COUNTS, "small", 1)
+    timer = calls.CallTimer("small")
+    assert len(timer.calls) >= 50
+    for title in timer.calls:
+        assert 0 < timer.seconds(title) < 30, title
+
+
+def test_report_of_calls(tmp_path: Path) -> None:
+    rows = [
+        {"group": "small", "title": "a + b", "us": {"mxlite": 10.0, "mxnet": 20.0}, "ratio": 0.5},
+        {"group": "small", "title": "a.T", "us": {"mxlite": 30.0, "mxnet": 20.0}, "ratio": 1.5},
+        {"group": "large", "title": "a.T", "us": {"mxlite": 300.0, "mxnet": 600.0}, "ratio": 0.5},
+    ]
+    assert eager.slower(rows) == ["a.T (1.50)"]
+    text = eager.table(rows)
+    assert "| a + b | 10.0 | 20.0 | 0.50 |" in text
+    assert "| **2 small calls together** | 40 | 40 | 1.00 |" in text
+    eager.write(rows, 3, tmp_path)
+    assert json.loads((tmp_path / "calls.json").read_text())["rows"] == rows
+    assert eager.COMMAND in (tmp_path / "calls.md").read_text()
+    assert (tmp_path / "calls.png").stat().st_size > 1000
+    without = [{**row, "us": {"mxlite": 1.0}, "ratio": None} for row in rows]
+    assert eager.slower(without) == [] and "| a + b | 1.0 | - | - |" in eager.table(without)
+    eager.write(without, 3, tmp_path)
