@@ -13,6 +13,7 @@ from . import linalg as linalg
 from . import op as op
 from . import random as random
 from . import sparse as sparse
+from . import tracing as tracing
 from .arithmetic import add as add
 from .arithmetic import divide as divide
 from .arithmetic import equal as equal
@@ -35,10 +36,13 @@ from .creation import arange as arange
 from .creation import array as array
 from .creation import empty as empty
 from .creation import eye as eye
+from .creation import from_dlpack as from_dlpack
 from .creation import from_numpy as from_numpy
 from .creation import full as full
 from .creation import linspace as linspace
 from .creation import ones as ones
+from .creation import to_dlpack_for_read as to_dlpack_for_read
+from .creation import to_dlpack_for_write as to_dlpack_for_write
 from .creation import zeros as zeros
 from .functions import concatenate as concatenate
 from .functions import histogram as histogram

@@ -261,7 +261,8 @@ def gather(spec: tuple[Any, ...]) -> Callable[..., jax.Array]:
     @jax.jit
     def run(base: jax.Array, *indices: Any) -> jax.Array:
         _count("gather")
-        return jnp.copy(base.at[_key(spec, indices)].get(mode="clip"))
+        picked = base.at[_key(spec, indices)].get(mode="clip")
+        return jnp.copy(jnp.expand_dims(picked, _new_axes(spec)))
 
     return run
 
@@ -273,7 +274,8 @@ def outside(sizes: Shape) -> Callable[..., jax.Array]:
     @jax.jit
     def run(*indices: jax.Array) -> jax.Array:
         _count("outside")
-        return jnp.any(jnp.stack([jnp.any((i < -n) | (i >= n)) for i, n in zip(indices, sizes, strict=True)]))
+        wide = map(_wide, indices)
+        return jnp.any(jnp.stack([jnp.any((i < -n) | (i >= n)) for i, n in zip(wide, sizes, strict=True)]))
 
     return run
 
@@ -284,15 +286,26 @@ def scatter(spec: tuple[Any, ...], shape: Shape) -> Writer:
 
     def run(base: jax.Array, value: Any, *indices: Any) -> jax.Array:
         _count("scatter")
+        values = jnp.squeeze(fit(value, shape, base.dtype), _new_axes(spec))
         # With equal indices the last value wins, as in a loop.
-        return base.at[_key(spec, indices)].set(fit(value, shape, base.dtype), mode="drop")
+        return base.at[_key(spec, indices)].set(values, mode="drop")
 
     return Writer(run)
 
 
 def _key(spec: tuple[Any, ...], indices: tuple[Any, ...]) -> tuple[Any, ...]:
-    rest = iter(indices)
-    return tuple(next(rest) if s == "i" else slice(*s) if isinstance(s, tuple) else s for s in spec)
+    rest = map(_wide, indices)
+    return tuple(next(rest) if s == "i" else slice(*s) for s in spec if s is not None)
+
+
+def _wide(index: Any) -> Any:
+    """An index array in a dtype that can hold the sizes of axes, which uint8 and int8 cannot."""
+    return index if index.dtype.itemsize >= 4 else index.astype(np.int32)
+
+
+def _new_axes(spec: tuple[Any, ...]) -> tuple[int, ...]:
+    """Where a selection has the new axes of its None: as in MXNet, counted among what is no integer and no array."""
+    return tuple(i for i, s in enumerate(s for s in spec if s != "i") if s is None)
 
 
 def fit(value: Any, shape: Shape, dtype: np.dtype) -> jax.Array:

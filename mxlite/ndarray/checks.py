@@ -23,7 +23,12 @@ class Checks:
         self.waiting: deque[tuple[Any, Callable[[], Exception]]] = deque()
 
     def add(self, failed: jax.Array, error: Callable[[], Exception]) -> None:
-        """Remember to raise `error` when `failed`, one boolean, turns out to be True."""
+        """Remember to raise `error` when `failed`, one boolean, turns out to be True.
+
+        Inside a function that JAX traces there is no value to look at: what is wrong there stays unseen.
+        """
+        if isinstance(failed, jax.core.Tracer):
+            return
         with self._lock:
             # Flags that have come out well need no keeping; one that failed stays for the next place that waits.
             while self.waiting and self.waiting[0][0].is_ready() and not self.waiting[0][0].item():

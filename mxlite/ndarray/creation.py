@@ -6,13 +6,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..base import MXNetError, as_dtype, explain, integer_types
-from ..context import as_context
+from ..context import Context, as_context
 from . import _kernels
 from ._convert import from_python
-from .ndarray import NDArray, from_host
+from .interchange import import_dlpack
+from .ndarray import NDArray, from_host, from_jax
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -157,8 +159,53 @@ def eye(N: int, M: int = 0, k: int = 0, ctx: Any = None, dtype: Any = None, **kw
     return made if out is None else made.copyto(out)
 
 
-def from_numpy(ndarray: np.ndarray, zero_copy: bool = True) -> NDArray:
-    """An array with the values and the dtype of a numpy array. Always a copy here, whatever `zero_copy` says."""
+def from_numpy(ndarray: np.ndarray, zero_copy: bool = True, array_cls: type[NDArray] = NDArray) -> NDArray:
+    """An array with the values and the dtype of a numpy array, on the CPU.
+
+    Args:
+        ndarray: the values.
+        zero_copy: use the memory of `ndarray` itself where its alignment lets JAX do so, and make `ndarray` read-only.
+            A write to the result goes to memory of its own.
+        array_cls: the class of the result.
+
+    Raises:
+        ValueError: `ndarray` is not C-contiguous, with `zero_copy`.
+        TypeError: `ndarray` is no numpy array.
+        MXNetError: a dtype that MXNet does not have.
+    """
     if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"from_numpy takes a numpy array, got {type(ndarray).__name__}")
-    return from_host(np.array(ndarray, order="C"), as_context(None))
+        raise TypeError(f"from_numpy takes a numpy array, got {type(ndarray).__name__}; use mx.nd.array")
+    as_dtype(ndarray.dtype, "from_numpy")
+    here = Context("cpu", 0)
+    if not zero_copy:
+        return array_cls._wrap(from_host(np.array(ndarray, order="C"), here)._data, here)
+    if not ndarray.flags["C_CONTIGUOUS"]:
+        raise ValueError("from_numpy with zero_copy=True takes C-contiguous arrays only; use zero_copy=False")
+    if ndarray.flags.writeable and ndarray.size:  # numpy gives no capsule of a read-only array
+        shared = jax.dlpack.from_dlpack(ndarray)
+        ndarray.flags.writeable = False
+    else:
+        shared = jax.device_put(ndarray, here.jax_device)
+    return array_cls._wrap(shared, here)
+
+
+def from_dlpack(dlpack: Any) -> NDArray:
+    """An array on the memory of another library's array, where that can be; else a copy.
+
+    Args:
+        dlpack: a DLPack capsule, or an array that gives one (numpy, JAX, torch, ...). Nobody may write to it while
+            the result is in use. A write to the result goes to memory of its own.
+
+    Raises AssertionError, as MXNet does, for something else and for a capsule that has been taken already.
+    """
+    return from_jax(import_dlpack(dlpack))
+
+
+def to_dlpack_for_read(data: NDArray) -> Any:
+    """A DLPack capsule of the content of `data`; see `NDArray.to_dlpack_for_read`."""
+    return data.to_dlpack_for_read()
+
+
+def to_dlpack_for_write(data: NDArray) -> Any:
+    """A DLPack capsule of the memory of `data`; see `NDArray.to_dlpack_for_write`."""
+    return data.to_dlpack_for_write()

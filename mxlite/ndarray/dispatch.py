@@ -257,6 +257,8 @@ def run(
         outs, written = prog.fn(key, scalars, *inputs)
     except (TypeError, ValueError) as e:
         raise _explained(prog, arrays, e) from e
+    if prog.op.random and isinstance(outs[0], jax.core.Tracer):
+        _refuse_frozen(prog, scalars, inputs)
     if prog.check is not None:
         checks.add(prog.check(inputs, outs), lambda: MXNetError(explain(str(prog.op._check.__doc__), op=prog.op.name)))
     if prog.mutates:
@@ -272,6 +274,18 @@ def run(
         shown = results if isinstance(results, list | tuple) else (results,)
         record(prog, (key, scalars), arrays, inputs, outs, shown)
     return results
+
+
+def _refuse_frozen(prog: Program, scalars: Any, inputs: Arrays) -> None:
+    """Raise MXNetError when a call draws random numbers that a compiled function would repeat for ever."""
+    if not isinstance(jnp.zeros(()), jax.core.Tracer):  # under jax.grad or jax.vmap alone every call draws anew
+        return
+    try:
+        jax.eval_shape(prog.fn, None, scalars, *inputs)  # in prediction, a dropout needs no key
+    except MXNetError:
+        problem = "a function that jax.jit compiles would use the same random numbers in every call"
+        hint = "draw them outside, and give them to the function as an argument"
+        raise MXNetError(explain(problem, op=prog.op.name, hint=hint)) from None
 
 
 def _write(prog: Program, results: Sequence[jax.Array], out: Any, ctx: Context) -> Any:

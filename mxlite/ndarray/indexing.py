@@ -32,7 +32,9 @@ class Box(NamedTuple):
     shape: tuple[int, ...]
 
     def offset(self, shape: tuple[int, ...]) -> int | None:
-        """The flat position of the first element when the selection is contiguous in an array of `shape`."""
+        """The flat position of the first element when the selection is contiguous in an array of `shape`, or empty."""
+        if 0 in self.sizes:
+            return 0
         partial = False  # once an axis is cut, all axes before it must have one element
         for size, step, dim in zip(reversed(self.sizes), reversed(self.steps), reversed(shape), strict=True):
             if partial and size != 1:
@@ -61,11 +63,7 @@ class Indexing(Handle):
             return self._part(*_row(key, shape))
         if type(key) is slice and shape and (key.step is None or key.step == 1):
             start, stop, _ = _slice(key, shape[0])
-            if start > stop:
-                raise MXNetError(
-                    explain(f"slice {key} of an axis of size {shape[0]} ends before it begins", op="NDArray")
-                )
-            return self._part(start * math.prod(shape[1:]), (stop - start, *shape[1:]))
+            return self._part(start * math.prod(shape[1:]), (max(stop - start, 0), *shape[1:]))
         items = expand(key, shape)
         if is_advanced(items):
             spec, indices = advanced(items, shape)
@@ -122,6 +120,7 @@ class Indexing(Handle):
             return
         box = basic(items, shape)
         if 0 in box.shape:
+            self._value(value, box.shape)  # which has to fit all the same
             return
         offset = box.offset(shape)
         if offset is not None:
@@ -166,11 +165,11 @@ class Indexing(Handle):
             self._cell.update(writer, *args)
         else:
             self._write_flat(writer.plain(self._data, *args), 0, self.shape)
+
     def _positions(self, starts: tuple[int, ...]) -> Any:
         """`starts`, one an axis of this array, as a traced argument."""
         dtype = np.int32 if self.size <= 0x7FFFFFFF else np.int64
         return _kernels.constant(starts, dtype, self._cell.ctx.jax_device)
-
 
     def _value(self, value: Any, shape: tuple[int, ...]) -> Any:
         """`value` for a helper: a device array, or a numpy scalar or fresh numpy array of this array's dtype."""

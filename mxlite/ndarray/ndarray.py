@@ -13,7 +13,7 @@ import numpy as np
 from mxlite_compiler.op import Op
 
 from ..base import MXNetError, as_dtype, eager_mode, explain
-from ..context import Context, as_context
+from ..context import Context, as_context, current_context
 from ..serialize.array_bytes import Stored, read_array, write_array
 from . import _kernels, dispatch, gradient
 from ._reshape import target_shape
@@ -21,8 +21,9 @@ from .arithmetic import Arithmetic
 from .cell import flush_deferred
 from .checks import checks
 from .indexing import Indexing
+from .interchange import Interchange
 from .moves import record_copy, record_move, record_reshape
-from .printing import text
+from .printing import html, text
 from .tape import Leaf
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ else:
     Methods = object
 
 
-class NDArray(Arithmetic, Indexing, Methods):
+class NDArray(Arithmetic, Indexing, Interchange, Methods):
     """A mutable array on a device.
 
     Made by `mx.nd.array`, `mx.nd.zeros` and the operators of `mx.nd`, not by calling the class. Integer and slice
@@ -64,18 +65,14 @@ class NDArray(Arithmetic, Indexing, Methods):
         checks.settle()
         self._data.block_until_ready()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("an NDArray cannot become a numpy array without a copy")
-        values = self.asnumpy()
-        return values if dtype is None else values.astype(dtype, copy=False)
-
     def __bool__(self) -> bool:
         if self.size > 1:
             raise ValueError(
                 "the truth value of an NDArray with more than one element is ambiguous; reduce it first: (x > 0).sum() > 0"
             )
         return bool(self.asscalar()) if self.size else False
+
+    __nonzero__ = __bool__
 
     def __float__(self) -> float:
         return float(self._only("float"))
@@ -107,6 +104,9 @@ class NDArray(Arithmetic, Indexing, Methods):
 
     def __repr__(self) -> str:
         return text(self)
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
     # Copies and devices.
 
@@ -176,6 +176,12 @@ class NDArray(Arithmetic, Indexing, Methods):
     def as_nd_ndarray(self) -> Self:
         """This very array."""
         return self
+
+    def as_np_ndarray(self) -> Any:
+        """MXNetError: arrays of `mx.np` are not in mxlite."""
+        raise MXNetError(
+            explain("mx.np is not in mxlite", op="as_np_ndarray", hint="use asnumpy(), or to_jax() and jax.numpy")
+        )
 
     # Differentiation.
 
@@ -307,7 +313,19 @@ def from_host(values: np.ndarray, ctx: Context) -> NDArray:
 
 
 def from_jax(array: jax.Array, ctx: Context | None = None) -> NDArray:
-    """An NDArray around a JAX array, without a copy; the array must not be donated elsewhere."""
+    """An NDArray around a JAX array, or around what stands for one in a function that JAX traces, without a copy.
+
+    Args:
+        array: the content; it is never written to, and must not be donated elsewhere.
+        ctx: the device label; that of the array's device by default, the current context for a tracer.
+
+    Raises TypeError for something else.
+    """
+    if not isinstance(array, jax.Array):
+        raise TypeError(f"from_jax takes a jax.Array, got {type(array).__name__}; mx.nd.array copies other arrays")
+    as_dtype(array.dtype, "from_jax")
+    if ctx is None and isinstance(array, jax.core.Tracer):
+        ctx = current_context()
     return NDArray._wrap(array, ctx)
 
 
