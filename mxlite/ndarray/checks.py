@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.core import Tracer
 
 
 class Checks:
@@ -27,7 +28,7 @@ class Checks:
 
         Inside a function that JAX traces there is no value to look at: what is wrong there stays unseen.
         """
-        if isinstance(failed, jax.core.Tracer):
+        if isinstance(failed, Tracer):
             return
         with self._lock:
             # Flags that have come out well need no keeping; one that failed stays for the next place that waits.

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from mxlite_compiler.graph import Node
 from mxlite_compiler.op import Mode, Op, get_op
@@ -257,7 +258,7 @@ def run(
         outs, written = prog.fn(key, scalars, *inputs)
     except (TypeError, ValueError) as e:
         raise _explained(prog, arrays, e) from e
-    if prog.op.random and isinstance(outs[0], jax.core.Tracer):
+    if prog.op.random and isinstance(outs[0], Tracer):
         _refuse_frozen(prog, scalars, inputs)
     if prog.check is not None:
         checks.add(prog.check(inputs, outs), lambda: MXNetError(explain(str(prog.op._check.__doc__), op=prog.op.name)))
@@ -278,7 +279,7 @@ def run(
 
 def _refuse_frozen(prog: Program, scalars: Any, inputs: Arrays) -> None:
     """Raise MXNetError when a call draws random numbers that a compiled function would repeat for ever."""
-    if not isinstance(jnp.zeros(()), jax.core.Tracer):  # under jax.grad or jax.vmap alone every call draws anew
+    if not isinstance(jnp.zeros(()), Tracer):  # under jax.grad or jax.vmap alone every call draws anew
         return
     try:
         jax.eval_shape(prog.fn, None, scalars, *inputs)  # in prediction, a dropout needs no key

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from ..base import MXNetError
 from ..context import Context, context_of
@@ -40,7 +41,7 @@ class View:
         if self.version != version or cache is None:
             offset = _kernels.offset_of(self.offset, math.prod(cell.shape), cell.ctx.jax_device)
             cache = cell.read(_kernels.read_flat(self.shape), offset)
-            if not isinstance(cache, jax.core.Tracer):  # which would outlive the function that is traced
+            if not isinstance(cache, Tracer):  # which would outlive the function that is traced
                 self.cache, self.version = cache, version
         return cache
 

@@ -48,7 +48,8 @@ class Interchange(Handle):
         return self._data.__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[Any, int]:
-        return self._data.__dlpack_device__()
+        data: Any = self._data
+        return data.__dlpack_device__()
 
     def to_dlpack_for_read(self) -> Any:
         """A DLPack capsule of the content as it is now. Waits. It can be taken once, and is not to be written to."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from mxlite_compiler.op import Op
 
@@ -324,7 +325,7 @@ def from_jax(array: jax.Array, ctx: Context | None = None) -> NDArray:
     if not isinstance(array, jax.Array):
         raise TypeError(f"from_jax takes a jax.Array, got {type(array).__name__}; mx.nd.array copies other arrays")
     as_dtype(array.dtype, "from_jax")
-    if ctx is None and isinstance(array, jax.core.Tracer):
+    if ctx is None and isinstance(array, Tracer):
         ctx = current_context()
     return NDArray._wrap(array, ctx)
 

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ..context import Context, context_of
 from .cell import Cell
@@ -31,7 +32,7 @@ def register(cls: type[Handle]) -> None:
 
 def _cell(leaf: Any, ctx: Context) -> Cell:
     """A cell that holds `leaf`, which may be anything: JAX builds trees of axes, flags, shapes and its own objects."""
-    if isinstance(leaf, jax.core.Tracer):
+    if isinstance(leaf, Tracer):
         return Cell(leaf, ctx)
     if isinstance(leaf, jax.Array):
         devices = leaf.devices()
