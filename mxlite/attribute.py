@@ -56,7 +56,7 @@ class AttrScope:
 
     def get(self, attr: Mapping[str, str] | None) -> dict[str, str]:
         """The attributes of the scope with those in `attr` over them."""
-        return {**self._attr, **(attr or {})}
+        return {**self._attr, **dict(attr or {})}
 
     def __enter__(self) -> AttrScope:
         self._outer.append(_scope.scope)

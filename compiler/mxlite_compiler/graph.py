@@ -61,8 +61,7 @@ class Node:
         self.attrs = {key: to_text(value) for key, value in (attrs or {}).items()}
         self.params: Any = None
         if op is not None:
-            own = op.bind({k: v for k, v in self.attrs.items() if not k.startswith("__")}, name)
-            self.params = op.with_graphs(own, self.subgraphs, name)
+            self.params = op.with_graphs(op.bind(own_attrs(op, self.attrs), name), self.subgraphs, name)
             expected = op.inputs(self.params)
             if len(expected) != len(self.inputs):
                 raise MXNetError(
@@ -107,6 +106,16 @@ class Node:
     def with_inputs(self, inputs: Sequence[Entry]) -> Node:
         """A copy of the node that reads `inputs`."""
         return Node(self.op, self.name, self.attrs, inputs, self.subgraphs, self.origin)
+
+
+def own_attrs(op: Op, attrs: Mapping[str, str]) -> dict[str, str]:
+    """Those of a node's `attrs` that its operator reads: not the user's, which begin with two underscores.
+
+    An operator without parameters reads none, and MXNet lets its nodes have any.
+    """
+    if not op.param_types and not getattr(op, "open_params", False):
+        return {}
+    return {key: value for key, value in attrs.items() if not key.startswith("__")}
 
 
 class Graph:

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import _internal as _internal
 from . import contrib as contrib
+from . import functions as register  # noqa: F401 - what MXNet calls it
 from . import image as image
 from . import linalg as linalg
 from . import op as op

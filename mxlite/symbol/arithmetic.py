@@ -134,6 +134,8 @@ class Arithmetic:
     def __bool__(self) -> NoReturn:
         raise NotImplementedForSymbol("__bool__", "bool")
 
+    __nonzero__ = __bool__
+
     def __iadd__(self, other: Any) -> NoReturn:
         raise NotImplementedForSymbol("__iadd__", "+=", other)
 
@@ -145,6 +147,10 @@ class Arithmetic:
 
     def __itruediv__(self, other: Any) -> NoReturn:
         raise NotImplementedForSymbol("__itruediv__", "/=", other)
+
+    def __idiv__(self, other: Any) -> NoReturn:
+        """Not for symbols; raises NotImplementedForSymbol."""
+        raise NotImplementedForSymbol("__idiv__", "/=", other)
 
     def asnumpy(self) -> NoReturn:
         """Not for symbols; raises NotImplementedForSymbol."""

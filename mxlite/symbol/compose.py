@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mxlite_compiler.errors import explain, nearest
-from mxlite_compiler.graph import Entry, Graph, Node
+from mxlite_compiler.graph import Entry, Graph, Node, own_attrs
 from mxlite_compiler.legacy import HIDDEN, INIT_ATTRS
 from mxlite_compiler.op import Op
 from mxlite_compiler.params import TYPE_FLAGS, to_text
@@ -56,16 +56,18 @@ def make_node(
     """
     if name is not None and not isinstance(name, str):
         raise TypeError(f"{op.name}: name must be a string, got {name!r}")
-    texts = {k: attribute_text(k, v) for k, v in attrs.items()}
-    texts.update({k: str(v) for k, v in current_scope().get(attr).items()})
-    texts = {stored_name(k): v for k, v in texts.items()}
+    given_texts = {k: attribute_text(k, v) for k, v in attrs.items()}
+    given_texts.update({k: str(v) for k, v in current_scope().get(attr).items()})
+    texts: dict[str, str] = {}
+    for key, value in given_texts.items():  # of lr_mult and __lr_mult__ the first one counts
+        texts.setdefault(stored_name(key), value)
     if op.variadic and not op_is_open(op):
         if positional and keyword:
             raise TypeError(f"{op.name}: give the inputs either by position or by keyword, not both")
         texts.setdefault(op.variadic, str(op.counted(len(positional) + len(keyword))))
     _refuse_input_options(op, texts)
     node_name = current_manager().get(name, hint)
-    params = op.bind({k: v for k, v in texts.items() if not k.startswith("__")}, node_name)
+    params = op.bind(own_attrs(op, texts), node_name)
     names = op.inputs(params)
     if op.variadic and not names:
         raise MXNetError(explain("needs at least one input", op=op.name, node=node_name))
@@ -124,23 +126,23 @@ def _assign(
     return given
 
 
-def copy_entries(graph: Graph) -> tuple[Entry, ...]:
-    """The outputs of a copy of `graph` that shares no node with it."""
-    return graph_copy(graph, {})
+def graph_copy(graph: Graph, replaced: Mapping[str, Entry], rename: str | None = None) -> tuple[Entry, ...]:
+    """The outputs of a copy of `graph`, which shares no node with it.
 
-
-def graph_copy(graph: Graph, replaced: Mapping[str, Entry]) -> tuple[Entry, ...]:
-    """The outputs of a copy of `graph` in which the variables named in `replaced` are those entries."""
-    new: dict[Node, Node] = {}
-
-    def entry(e: Entry) -> Entry:
-        if e.node.is_variable and e.node.name in replaced:
-            return replaced[e.node.name]
-        return Entry(new[e.node], e.index)
-
+    Args:
+        replaced: what stands in the copy for the variables of those names.
+        rename: a new name for the node of the first output; `replaced` finds it under that.
+    """
+    first = graph.entries[0].node
+    new: dict[Entry, Entry] = {}
     for node in graph.nodes:
-        new[node] = node.with_inputs([entry(e) for e in node.inputs])
-    return tuple(entry(e) for e in graph.entries)
+        copied = node.with_inputs([new[e] for e in node.inputs])
+        if rename and node is first:
+            copied.name = rename
+        for entry in node.entries(hidden=True):
+            kept = Entry(copied, entry.index)
+            new[entry] = replaced.get(copied.name, kept) if copied.is_variable else kept
+    return tuple(new[e] for e in graph.entries)
 
 
 def single(entries: Iterable[Entry], what: str) -> Entry:

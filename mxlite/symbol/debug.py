@@ -8,8 +8,9 @@ from mxlite_compiler.graph import Graph, Node
 
 def debug_text(graph: Graph) -> str:
     """MXNet's listing of `graph`: outputs, variables, and each operator call with its inputs and attributes."""
-    if len(graph.entries) == 1 and graph.entries[0].node.is_variable:
-        return f"Variable:{graph.entries[0].node.name}\n"
+    first = graph.entries[0].node
+    if len(graph.entries) == 1 and not first.inputs:
+        return f"Variable:{first.name}\n" if first.op is None else f"AtomicFunctor  Op:{first.op.name}\n"
     lines = ["Symbol Outputs:"]
     lines += [f"\toutput[{i}]={e.node.name}({e.index})" for i, e in enumerate(graph.entries)]
     writes: dict[Node, int] = {}

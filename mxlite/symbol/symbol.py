@@ -4,40 +4,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mxlite_compiler._atomic import atomic_write
 from mxlite_compiler.errors import explain, nearest
-from mxlite_compiler.graph import Entry, Graph, Node
+from mxlite_compiler.graph import Entry, Graph, Node, own_attrs
 from mxlite_compiler.json import graph_from_json, graph_to_json
 from mxlite_compiler.legacy import HIDDEN
 
 from ..attribute import stored_name
 from ..base import MXNetError
-from ..context import Context, current_context
 from . import inference
 from .arithmetic import Arithmetic
-from .compose import copy_entries, graph_copy, single
+from .compose import graph_copy, single
 from .debug import debug_text
+from .execution import Binder as Binder
+from .execution import Executable
 from .source import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ._methods import Methods  # the methods that fluent.py adds, as `make stubs` writes them
 else:
     Methods = object
 
 
-class Binder(NamedTuple):
-    """How a symbol becomes an executor; see `Symbol._executor_factory`."""
-
-    bind: Callable[..., Any]
-    simple_bind: Callable[..., Any]
-
-
-class Symbol(Arithmetic, Methods):
+class Symbol(Arithmetic, Executable, Methods):
     """A computation that is described, not yet run: one or several outputs of a graph of operators.
 
     Symbols are made by `Variable`, the functions of `mx.sym`, and arithmetic. Several symbols share the nodes they
@@ -48,10 +40,6 @@ class Symbol(Arithmetic, Methods):
 
     Source: `mxnet.symbol.Symbol`.
     """
-
-    #: `mxlite.executor` stands above this module and sets this when it is imported, so that `bind` needs no import
-    #: from below: layers import only downwards, and a graph can be built without the machinery that runs it.
-    _executor_factory: ClassVar[Binder | None] = None
 
     __slots__ = ("__weakref__", "_graph")
 
@@ -86,19 +74,21 @@ class Symbol(Arithmetic, Methods):
         return (Symbol([e]) for e in self._graph.entries)
 
     def __getitem__(self, index: int | str | slice) -> Symbol:
-        """An output by number or by name (``fc1_output``); several by a slice.
+        """An output by number or by name (``fc1_output``); several by a slice, whose ends do not count from the back.
 
         Raises:
             ValueError: no output, or more than one, has the name.
             IndexError: the number is too large.
             MXNetError: the number is negative.
+            TypeError: the slice is empty, or `index` is none of these.
         """
         entries = self._graph.entries
         if isinstance(index, slice):
-            chosen = entries[index]
-            if not chosen:
+            stop = len(entries) if index.stop is None else index.stop
+            numbers = range(index.start or 0, stop, 1 if index.step is None else index.step)
+            if not numbers:
                 raise TypeError(f"the slice {index} of {len(entries)} outputs is empty")
-            return Symbol(chosen)
+            return Symbol([e for i in numbers for e in self[i]._graph.entries])
         if isinstance(index, str):
             return Symbol([entries[self._position(index)]])
         if not hasattr(index, "__index__"):
@@ -155,8 +145,10 @@ class Symbol(Arithmetic, Methods):
     # Attributes.
 
     def attr(self, key: str) -> str | None:
-        """The attribute `key` of the node, or None; ``lr_mult`` also finds ``__lr_mult__``."""
-        return self._one_node().attrs.get(stored_name(key)) if self.name is not None else None
+        """The attribute `key` of the node, or None; ``lr_mult`` also finds ``__lr_mult__``, ``name`` is its name."""
+        if self.name is None or key == "name":
+            return self.name
+        return self._one_node().attrs.get(stored_name(key))
 
     def list_attr(self, recursive: bool = False) -> dict[str, str]:
         """The attributes of the node; of a group, those of the first.
@@ -168,11 +160,15 @@ class Symbol(Arithmetic, Methods):
         return _shown(self._graph.entries[0].node)
 
     def attr_dict(self) -> dict[str, dict[str, str]]:
-        """The attributes of all nodes that have any, by node name."""
-        return {node.name: _shown(node) for node in self._graph.nodes if node.attrs}
+        """The attributes of all nodes that have any, by node name; nodes of one name share an entry."""
+        found: dict[str, dict[str, str]] = {}
+        for node in self._graph.nodes:
+            if node.attrs:
+                found.setdefault(node.name, {}).update(_shown(node))
+        return found
 
     def _set_attr(self, **kwargs: str) -> None:
-        """Set attributes of the node: user attributes, or parameters of its operator.
+        """Set attributes of the node: user attributes, or parameters of its operator; `name` is its name.
 
         Raises:
             ValueError: a value is no text.
@@ -182,11 +178,14 @@ class Symbol(Arithmetic, Methods):
             if not isinstance(value, str):
                 raise ValueError(f"Set Attr only accepts string values, got {key}={value!r}")
         node = self._one_node()
+        name = kwargs.pop("name", node.name)
         attrs = {**node.attrs, **{stored_name(k): v for k, v in kwargs.items()}}
         if node.op is not None:
-            node.params = node.op.bind({k: v for k, v in attrs.items() if not k.startswith("__")}, node.name)
+            params = node.op.bind(own_attrs(node.op, attrs), node.name)
+            node.params = node.op.with_graphs(params, node.subgraphs, node.name)
+        if node.op is not None or name != node.name:
             self._graph = Graph(self._graph.entries)  # programs are cached on the graph; this one is another now
-        node.attrs = attrs
+        node.attrs, node.name = attrs, name
 
     def _one_node(self) -> Node:
         if self.name is None:
@@ -201,7 +200,7 @@ class Symbol(Arithmetic, Methods):
         """A copy in which variables are replaced: ``net2(data2=net1, name="joined")``.
 
         Args:
-            name: a new name for the node of the (first) output.
+            name: a new name for the node of the (first) output, by which a variable is then known.
             kwargs: symbols with one output, by the name of the variable they replace.
 
         Raises:
@@ -213,15 +212,17 @@ class Symbol(Arithmetic, Methods):
         for given in (*args, *kwargs.values()):
             if not isinstance(given, Symbol):
                 raise TypeError(f"Compose expects `Symbol` as arguments, got {given!r}")
-        names = self.list_inputs()
+        first = self._graph.entries[0].node
+        names = [name if name and n is first else n.name for n in self._graph.nodes if n.is_variable]
+        legal = f"inputs are: {', '.join(names)}" if len(self) > 1 or first.inputs else "it has no inputs to replace"
         if args:
             problem = "a composed symbol takes its inputs by keyword"
-            raise MXNetError(explain(problem, op=self.name or "Group", hint=f"inputs are: {', '.join(names)}"))
+            raise MXNetError(explain(problem, op=self.name or "Group", hint=legal))
         replaced = {}
         for key, symbol in kwargs.items():
-            if key not in names:
-                problem = f"no variable {key!r}{nearest(key, names)}"
-                raise MXNetError(explain(problem, op=self.name or "Group", hint=f"inputs are: {', '.join(names)}"))
+            if key not in names or not (len(self) > 1 or first.inputs):
+                problem = f"no variable {key!r} to replace{nearest(key, names)}"
+                raise MXNetError(explain(problem, op=self.name or "Group", hint=legal))
             replaced[key] = single(symbol._graph.entries, f"the symbol for {key!r}")
         aux = set(self.list_auxiliary_states())
         for key, entry in replaced.items():
@@ -229,20 +230,24 @@ class Symbol(Arithmetic, Methods):
                 raise MXNetError(
                     f"{key} is an auxiliary state and can only be replaced by a variable, not by {entry.name!r}"
                 )
-        result = Symbol(graph_copy(self._graph, replaced))
-        if name:
-            result._graph.entries[0].node.name = name
-        return result
+        return Symbol(graph_copy(self._graph, replaced, name))
 
     def __copy__(self) -> Symbol:
         """A copy that shares no node with this symbol."""
-        return Symbol(copy_entries(self._graph))
+        return Symbol(graph_copy(self._graph, {}))
 
     def __deepcopy__(self, memo: Any) -> Symbol:
-        return Symbol(copy_entries(self._graph))
+        return Symbol(graph_copy(self._graph, {}))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return load_json, (self.tojson(remove_amp_cast=False),)
+    def __getstate__(self) -> dict[str, str]:
+        return {"handle": self.tojson(remove_amp_cast=False)}
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        self._graph = mark(graph_from_json(state["handle"]))
+
+    def as_np_ndarray(self) -> NoReturn:
+        """Not there: mxlite has the classic operators, and no `mx.np`. Raises MXNetError."""
+        raise MXNetError("as_np_ndarray: there is no mx.np here; the operators of mx.sym do the same")
 
     # Shapes and types.
 
@@ -305,87 +310,6 @@ class Symbol(Arithmetic, Methods):
             MXNetError: the file cannot be written.
         """
         atomic_write(_file_name(fname), self.tojson(remove_amp_cast).encode())
-
-    # Execution, which mxlite.executor supplies.
-
-    def _binder(self) -> Binder:
-        if Symbol._executor_factory is None:
-            raise MXNetError("nothing to run symbols with is loaded; import mxlite.executor, or all of mxlite")
-        return Symbol._executor_factory
-
-    def bind(
-        self,
-        ctx: Context | None,
-        args: Any,
-        args_grad: Any = None,
-        grad_req: Any = "write",
-        aux_states: Any = None,
-        group2ctx: Mapping[str, Context] | None = None,
-        shared_exec: Any = None,
-    ) -> Any:
-        """An `Executor` that runs this symbol on the given arrays.
-
-        Args:
-            ctx: the device.
-            args: the arguments, a list in the order of `list_arguments` or a dict by name.
-            args_grad: where gradients go, as a list or dict; no gradient for what is left out.
-            grad_req: "write", "add" or "null", for all, as a list or by name.
-            aux_states: the auxiliary states, as a list or dict.
-            group2ctx: devices by the attribute ``ctx_group``.
-            shared_exec: accepted for MXNet's signature; XLA shares memory by itself.
-
-        Raises:
-            ValueError: an array is missing.
-            TypeError: something is no NDArray.
-            MXNetError: a shape or dtype does not fit; the message names the node.
-        """
-        return self._binder().bind(self, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec)
-
-    _bind = bind
-
-    def simple_bind(
-        self,
-        ctx: Context | None = None,
-        grad_req: Any = "write",
-        type_dict: Mapping[str, Any] | None = None,
-        stype_dict: Mapping[str, str] | None = None,
-        group2ctx: Mapping[str, Context] | None = None,
-        shared_arg_names: Any = None,
-        shared_exec: Any = None,
-        shared_buffer: Any = None,
-        **kwargs: Any,
-    ) -> Any:
-        """An `Executor` with arrays of its own, whose shapes are inferred from the keywords.
-
-        Args:
-            ctx: the device.
-            grad_req: "write", "add" or "null", for all, as a list or by name.
-            type_dict: dtypes by name.
-            kwargs: shapes by name.
-
-        Raises:
-            RuntimeError: the shapes cannot be decided or contradict.
-        """
-        return self._binder().simple_bind(
-            self,
-            ctx,
-            grad_req,
-            type_dict,
-            stype_dict,
-            group2ctx,
-            shared_arg_names,
-            shared_exec,
-            shared_buffer,
-            **kwargs,
-        )
-
-    def eval(self, ctx: Context | None = None, **kwargs: Any) -> Any:
-        """The outputs, a list of NDArrays, for the arrays given by name.
-
-        Raises:
-            ValueError: an argument is missing.
-        """
-        return self.bind(current_context() if ctx is None else ctx, kwargs).forward()
 
 
 def _shown(node: Node) -> dict[str, str]:

@@ -52,11 +52,7 @@ def var(
     """
     if not isinstance(name, str):
         raise TypeError(f"Expect a string for variable `name`, got {name!r}")
-    attrs: dict[str, str] = {}
-    for key, value in current_scope().get(attr).items():
-        if not isinstance(value, str):
-            raise ValueError(f"Set Attr only accepts string values, got {key}={value!r}")
-        attrs[stored_name(key)] = value
+    attrs = current_scope().get(attr)
     options = {"shape": shape, "lr_mult": lr_mult, "wd_mult": wd_mult}
     attrs.update({f"__{key}__": str(value) for key, value in options.items() if value is not None})
     if dtype is not None:
@@ -74,6 +70,10 @@ def var(
                 f"underscores, e.g, __{key.strip('_') or 'yourattr'}__"
             )
         attrs[key] = str(value)
+    for key, value in attrs.items():
+        if not isinstance(value, str):
+            raise ValueError(f"Set Attr only accepts string values, got {key}={value!r}")
+    attrs = {stored_name(key): value for key, value in attrs.items()}  # the last of lr_mult and __lr_mult__ counts
     return Symbol([Entry(Node(None, name, attrs, origin=caller()))])
 
 
