@@ -192,4 +192,7 @@ def _told(value: Any) -> str:
     """A wrong value in a message: the numbers of an array would bury the sentence."""
     shape = getattr(value, "shape", None)
     kind = type(value).__name__
+    if isinstance(value, list | tuple):
+        inside = ", ".join(sorted({type(x).__name__ for x in value})) or "nothing"
+        return f"a {kind} of {inside}; give arrays one by one, or with a star: f(*{kind})"
     return f"{kind} of shape {shape}" if isinstance(shape, tuple) else f"{value!r:.80} ({kind})"

@@ -209,7 +209,11 @@ class Op:
             try:
                 values[key] = parse(self.param_types[key], value)
             except ValueError as e:
-                raise MXNetError(explain(f"parameter {key}={value!r} {e}", op=self.name, node=node)) from None
+                shape = getattr(value, "shape", None)
+                what = f"parameter {key}={value!r:.80} {e}"
+                if isinstance(shape, tuple) and shape:  # its numbers would bury the sentence
+                    what = f"parameter {key} {e}, got {type(value).__name__} of shape {shape}"
+                raise MXNetError(explain(what, op=self.name, node=node, hint=self._arrays_hint(shape))) from None
         missing = [
             f.name for f in dataclasses.fields(self.params) if f.default is dataclasses.MISSING and f.name not in values
         ]
@@ -218,6 +222,9 @@ class Op:
             hint = "give " + " and ".join(f"{name}, {describe(self.param_types[name])}" for name in missing)
             raise MXNetError(explain(problem, op=self.name, node=node, hint=hint))
         return self.params(**values)
+
+    def _arrays_hint(self, shape: Any) -> str:
+        return "" if not shape or self.variadic else f"the arrays are {', '.join(self.arrays)}, in this order"
 
     def with_graphs(self, p: Any, graphs: Sequence[Any], node: str = "") -> Any:
         """The parameters `p` of a node that has the subgraphs `graphs`; only control flow operators use them."""

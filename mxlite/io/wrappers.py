@@ -56,6 +56,8 @@ class ResizeIter(_WholeBatches):
     """
 
     def __init__(self, data_iter: Any, size: int, reset_internal: bool = True):
+        if not hasattr(data_iter, "batch_size") or not hasattr(data_iter, "reset"):
+            raise TypeError(f"ResizeIter takes a data iterator, got {type(data_iter).__name__}")
         super().__init__(data_iter.batch_size)
         self.data_iter = data_iter
         self.size = size
@@ -116,6 +118,9 @@ class PrefetchingIter(_WholeBatches):
         for what, names in (("rename_data", rename_data), ("rename_label", rename_label)):
             if names is not None and len(names) != len(self.iters):
                 raise DataError(f"{what} needs one dictionary for each of the {len(self.iters)} iterators")
+        for it in self.iters:
+            if not hasattr(it, "provide_data"):
+                raise TypeError(f"PrefetchingIter takes data iterators, got {type(it).__name__}")
         self.n_iter = len(self.iters)
         self.rename_data, self.rename_label = rename_data, rename_label
         super().__init__(self.provide_data[0].shape[0])

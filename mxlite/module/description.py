@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from mxlite_compiler.errors import nearest
 from mxlite_compiler.shapes import known
 
+from ..context import Context, current_context
 from ..io import DataDesc
 from ..ndarray import NDArray, array
 
@@ -41,13 +43,50 @@ def shape_key(data: list[DataDesc], labels: list[DataDesc]) -> tuple[Any, ...]:
 
 def descriptions(shapes: Any) -> list[DataDesc]:
     """Descriptions from `DataDesc` objects or (name, shape) pairs in any iterable, a spent-once zip included."""
-    return [d if isinstance(d, DataDesc) else DataDesc(*d) for d in shapes or ()]
+    found = [shapes] if isinstance(shapes, DataDesc) else shapes if hasattr(shapes, "__iter__") else [shapes]
+    if isinstance(shapes, Mapping):
+        found = list(shapes.items())
+    return [d if isinstance(d, DataDesc) else _description(d) for d in (found if shapes is not None else ())]
+
+
+def _description(given: Any) -> DataDesc:
+    if not isinstance(given, tuple | list) or not 2 <= len(given) <= 4 or not isinstance(given[0], str):
+        raise TypeError(
+            f"shapes are a list of (name, shape) pairs such as [('data', (32, 784))], or an iterator's provide_data; "
+            f"got {given!r:.80} ({type(given).__name__})"
+        )
+    return DataDesc(*given)
+
+
+def check_contexts(context: Any) -> list[Context]:
+    """The devices of a module as a list. TypeError when something else stands there."""
+    given = [context] if isinstance(context, Context | str) else list(context or [current_context()])
+    for c in given:
+        if not isinstance(c, Context):
+            raise TypeError(f"context must be mx.cpu(), mx.gpu() or a list of them, got {c!r:.80} ({type(c).__name__})")
+    return given
+
+
+def check_initializer(initializer: Any) -> None:
+    """TypeError when an initializer cannot be called with a description and an array."""
+    if isinstance(initializer, type):
+        raise TypeError(f"initializer is the class {initializer.__name__}; write {initializer.__name__}()")
+    if initializer is not None and not callable(initializer):
+        raise TypeError(f"initializer must be one such as mx.init.Xavier(), got {initializer!r:.80}")
+
+
+def check_batch(batch: Any) -> None:
+    """TypeError when a batch has no data."""
+    if not hasattr(batch, "data") or isinstance(batch, NDArray | np.ndarray):
+        raise TypeError(f"forward takes a batch, such as mx.io.DataBatch([x], [y]), got {type(batch).__name__}")
 
 
 def check_names(arguments: list[str], kind: str, names: list[str], strict: bool) -> None:
     """ValueError (a warning unless `strict`) when a name is no argument of the symbol."""
     for name in names:
         if name not in arguments:
+            if len(name) == 1 and "".join(names) in arguments:
+                raise ValueError(f"{kind}_names is a text; write a list: {kind}_names=['{''.join(names)}']")
             # Parameters can be fixed; data, labels and states are what is no parameter.
             candidates = [a for a in arguments if a.endswith(PARAMETER_ENDINGS) == (kind == "fixed_param")]
             message = (

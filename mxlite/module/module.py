@@ -15,7 +15,7 @@ from mxlite_compiler.errors import explain, nearest
 
 from .. import optimizer as optimizers
 from ..base import MXNetError
-from ..context import Context, current_context
+from ..context import Context
 from ..executor import Executor, simple_bind
 from ..initializer import InitDesc, Uniform
 from ..io import DataDesc
@@ -24,7 +24,8 @@ from ..ndarray import NDArray
 from ..serialize import atomic_write, read_file
 from ..symbol import Symbol
 from .base_module import BaseModule, StateError
-from .description import as_list, as_ndarray, check_descriptions, check_labels, check_names, descriptions, shape_key
+from .description import as_list, as_ndarray, check_batch, check_contexts, check_descriptions, check_initializer
+from .description import check_labels, check_names, descriptions, shape_key
 from .updates import UpdateRule, update_rule
 
 
@@ -62,7 +63,9 @@ class Module(BaseModule):
         compression_params: Any = None,
     ):
         super().__init__(logger)
-        contexts = [context] if isinstance(context, Context) else list(context or [current_context()])
+        if not isinstance(symbol, Symbol):
+            raise TypeError(f"Module takes a Symbol, got {type(symbol).__name__}; a checkpoint is loaded by Module.load")
+        contexts = check_contexts(context)
         self._contexts, self._context = contexts, contexts[0]
         if len({c.jax_device for c in contexts}) > 1:
             logger.warning(
@@ -277,6 +280,10 @@ class Module(BaseModule):
             )
             return
         executor = self._bound("init_params")
+        check_initializer(initializer)
+        for what, given in (("arg_params", arg_params), ("aux_params", aux_params)):
+            if given is not None and not isinstance(given, Mapping):
+                raise TypeError(f"{what} must be a dict of NDArrays by name, got {type(given).__name__}")
         attrs = self._symbol.attr_dict()
         plan: list[tuple[str, NDArray, NDArray | None]] = []
         for names, bound, given in (
@@ -393,6 +400,7 @@ class Module(BaseModule):
             MXNetError: the batch has another number of arrays than bound, or shapes the symbol does not take.
         """
         executor = self._bound("forward", params=True)
+        check_batch(data_batch)
         data = [as_ndarray(x) for x in as_list(data_batch.data)]
         labels = [as_ndarray(x) for x in as_list(getattr(data_batch, "label", None))]
         if len(data) != len(self._data_shapes):

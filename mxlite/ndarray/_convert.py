@@ -26,7 +26,8 @@ def from_python(source: Any, dtype: np.dtype) -> np.ndarray:
         with np.errstate(all="ignore"):
             return values.astype(dtype)
     except (TypeError, ValueError):
-        raise TypeError(f"cannot make an array of {dtype} from {source!r:.80} ({type(source).__name__})") from None
+        why = "; it must hold numbers, and its rows must have one length"
+        raise TypeError(f"cannot make an array of {dtype} from {source!r:.80} ({type(source).__name__}){why}") from None
 
 
 def scalar(value: float, dtype: np.dtype) -> Any:

@@ -58,6 +58,8 @@ def var(
     if dtype is not None:
         attrs["__dtype__"] = str(TYPE_FLAGS[as_dtype(dtype, f"Variable {name}").name])
     if init is not None:
+        if not isinstance(init, str) and (isinstance(init, type) or not hasattr(init, "dumps")):
+            raise TypeError(f"Variable {name}: init must be an initializer such as mx.init.Zero(), got {init!r:.80}")
         attrs["__init__"] = init if isinstance(init, str) else init.dumps()
     if stype is not None:
         if stype not in STORAGE_TYPES:
