@@ -12,6 +12,7 @@ from . import autograd as autograd
 from . import base as base
 from . import callback as callback
 from . import context as context
+from . import contrib as contrib
 from . import deploy as deploy
 from . import engine as engine
 from . import environment as environment

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make conformance`: how many operators of MXNet 1.9.1 are there, and how many recorded results agree.
+"""`make conformance`: how many operators and names of MXNet 1.9.1 are there, and how many recorded results agree.
 
     python -m tests.conformance.run --write      # also writes tests/conformance/results
 
-The facts about MXNet's operators are in ``tests/golden/ops/operators.json``, the recorded results beside it. What a
-result may differ by, and what is different on purpose, stands in ``tests/ops/cases.py``.
+The names and their signatures are compared by ``names.py``; why some are missing says ``reasons.py``. The facts about
+MXNet's operators are in ``tests/golden/ops/operators.json``, the recorded results beside it. What a result may differ
+by, and what is different on purpose, stands in ``tests/ops/cases.py``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import jax
 
 import mxlite  # turns on 64 bits, registers Custom
 from mxlite_compiler.op import OPS
+from tests.conformance import names
 from tests.ops.cases import DIFFERENCES, LOOSE, NO_GRADS, NO_VALUES, NOT_RUN
 from tests.ops.compare import check_gradients, check_values, compared, differentiated
 from tests.ops.golden import FOLDER, Case, Result, all_cases, cases_of_registered, results
@@ -151,6 +153,33 @@ def report(rows: list[Row]) -> str:
     return "\n\n".join([*parts, differences()])
 
 
+def draw_names(found: list[names.Name], path: Path) -> None:
+    """Bars: of each module's public names, how many are there."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    chosen: dict[str, list[names.Name]] = {}
+    for name in found:
+        chosen.setdefault(name.module.partition(".")[0], []).append(name)
+    modules = sorted(chosen, key=lambda m: (names.is_core(m), len(chosen[m])))
+    every = [len(chosen[m]) for m in modules]
+    fine = [sum(not name.problem for name in chosen[m]) for m in modules]
+    figure, panel = plt.subplots(figsize=(7, 0.2 * len(modules) + 0.8), layout="constrained")
+    titles = ["mx" if m == "mxnet" else f"mx.{m}" for m in modules]
+    panel.barh(titles, every, color="mistyrose")
+    colours = ["tab:blue" if names.is_core(m) else "lightsteelblue" for m in modules]
+    bars = panel.barh(titles, fine, color=colours)
+    panel.bar_label(bars, [f" {n} of {m}" for n, m in zip(fine, every, strict=True)], fontsize=7)
+    panel.set_title("public names with a compatible signature; the modules of arrays and graphs dark", fontsize=9)
+    panel.tick_params(labelsize=8)
+    panel.margins(x=0.15, y=0.01)
+    panel.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
 def draw(rows: list[Row], path: Path) -> None:
     """Bars: of each group's operators and recorded results, how many are there and agree."""
     import matplotlib as mpl
@@ -186,27 +215,34 @@ def draw(rows: list[Row], path: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the report; 1 when a recorded result does not agree."""
+    """Print the report; 1 when a recorded result does not agree, or a name is missing without a reason."""
     p = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     p.add_argument("--only", metavar="OP,OP", help="some operators, with commas")
     p.add_argument("--write", action="store_true", help="write table and picture into tests/conformance/results")
     args = p.parse_args(argv)
+    if args.only and args.write:
+        p.error("--write is for all operators: leave --only out")
     only = set(args.only.split(",")) if args.only else None
     rows = measure(lambda op: only is None or op in only)
     text = report(rows)
-    print(text)
+    found = [] if only else names.names()
+    about_names = names.report(found) if found else ""
+    print(about_names, text, sep="\n\n")
     if args.write:
         device = jax.devices()[0]
         software = f"mxlite {mxlite.__version__}, Python {platform.python_version()}, jax {jax.__version__}"
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / "README.md").write_text(
-            f"# Conformance with MXNet 1.9.1\n\n![bars](conformance.png)\n\n{text}\n\nWritten by `{COMMAND}` with "
+            f"# Conformance with MXNet 1.9.1\n\n## Names\n\n![bars](names.png)\n\n{about_names}\n\n## Operators\n\n"
+            f"![bars](conformance.png)\n\n{text}\n\nWritten by `{COMMAND}` with "
             f"{software} on {device.platform}.\n",
             encoding="utf-8",
         )
         draw(rows, RESULTS / "conformance.png")
+        draw_names(found, RESULTS / "names.png")
         print(f"\nwrote {RESULTS}")
-    return int(any(row.failures for row in rows))
+    unexplained = any(name.problem and not name.reason for name in found)
+    return int(unexplained or any(row.failures for row in rows))
 
 
 if __name__ == "__main__":
