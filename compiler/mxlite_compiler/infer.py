@@ -123,7 +123,11 @@ def _start(graph: Graph, kind: _Kind, given: Mapping[str, Any]) -> dict[Entry, A
         value = given.get(node.name)
         if value is None and kind.attribute in node.attrs:
             text = node.attrs[kind.attribute]
-            value = parse(kind.hint, int(text) if kind is _DTYPES and text.lstrip("-").isdigit() else text)
+            try:
+                value = parse(kind.hint, int(text) if kind is _DTYPES and text.lstrip("-").isdigit() else text)
+            except ValueError as e:
+                problem = f"the attribute {kind.attribute}={text!r} {e}"
+                raise MXNetError(explain(problem, op="variable", node=node.name, source=node.source)) from None
         if value is not None:
             facts[Entry(node)] = tuple(value) if kind is _SHAPES else value
     return facts

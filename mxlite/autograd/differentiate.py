@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..base import MXNetError, explain
@@ -15,8 +15,8 @@ HeadGrads = NDArray | Sequence[NDArray | None] | None
 
 def _heads(heads: Any, head_grads: Any, what: str) -> tuple[list[NDArray], list[NDArray | None]]:
     """Both as lists of one length, with None for ones."""
-    if not isinstance(heads, NDArray | Sequence):
-        raise TypeError(f"{what}: heads must be an NDArray or a list of them, got {heads!r:.80} ({type(heads).__name__})")
+    if not isinstance(heads, NDArray | Iterable):
+        raise TypeError(f"{what}: heads must be an NDArray or a list of them, got {type(heads).__name__}")
     arrays = [heads] if isinstance(heads, NDArray) else list(heads)
     given: list[NDArray | None] = [None] * len(arrays)
     if head_grads is not None:
@@ -108,7 +108,7 @@ def grad(
             with an operator that runs Python.
         AssertionError: `variables` is empty, as in MXNet.
     """
-    if not isinstance(variables, NDArray | Sequence):
+    if not isinstance(variables, NDArray | Iterable):
         raise TypeError(f"grad: variables must be an NDArray or a list of them, got {type(variables).__name__}")
     wanted = [variables] if isinstance(variables, NDArray) else list(variables)
     if not wanted:

@@ -24,8 +24,18 @@ from ..ndarray import NDArray
 from ..serialize import atomic_write, read_file
 from ..symbol import Symbol
 from .base_module import BaseModule, StateError
-from .description import as_list, as_ndarray, check_batch, check_contexts, check_descriptions, check_initializer
-from .description import check_labels, check_names, descriptions, shape_key
+from .description import (
+    as_list,
+    as_ndarray,
+    check_batch,
+    check_contexts,
+    check_descriptions,
+    check_initializer,
+    check_labels,
+    check_names,
+    descriptions,
+    shape_key,
+)
 from .updates import UpdateRule, update_rule
 
 
@@ -64,7 +74,7 @@ class Module(BaseModule):
     ):
         super().__init__(logger)
         if not isinstance(symbol, Symbol):
-            raise TypeError(f"Module takes a Symbol, got {type(symbol).__name__}; a checkpoint is loaded by Module.load")
+            raise TypeError(f"Module takes a Symbol, got {type(symbol).__name__}; Module.load reads a checkpoint")
         contexts = check_contexts(context)
         self._contexts, self._context = contexts, contexts[0]
         if len({c.jax_device for c in contexts}) > 1:

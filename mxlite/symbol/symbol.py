@@ -107,9 +107,8 @@ class Symbol(Arithmetic, Executable, Methods):
             raise ValueError(f'There are multiple outputs with name "{name}"; choose one by number')
         if name not in names:
             shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-            raise ValueError(
-                f'Cannot find output that matches name "{name}"{nearest(name, names)}; outputs are: {shown}'
-            )
+            near = nearest(f"{name}_output", names) or nearest(name, names)
+            raise ValueError(f'Cannot find output that matches name "{name}"{near}; outputs are: {shown}')
         return names.index(name)
 
     def list_arguments(self) -> list[str]:
