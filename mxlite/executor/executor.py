@@ -197,7 +197,7 @@ class Executor:
             `outputs`.
 
         Raises:
-            TypeError: a name is not an argument.
+            TypeError: a name is not an argument, or an array stands in the place of `is_train`.
             ValueError: a shape differs from the bound one.
         """
         for name, value in kwargs.items():
@@ -286,6 +286,10 @@ class Executor:
         if isinstance(out_grads, NDArray):
             out_grads = [out_grads]
         elif isinstance(out_grads, dict):
+            missing = [name for name in self.graph.output_names if name not in out_grads]
+            if missing:
+                problem = f"no head gradient for {', '.join(missing)}; given are {', '.join(out_grads) or 'none'}"
+                raise MXNetError(explain(problem, op="backward"))
             out_grads = [out_grads[name] for name in self.graph.output_names]
         if not isinstance(out_grads, list | tuple) or not all(isinstance(g, NDArray) for g in out_grads):
             raise TypeError("inputs must be NDArray: out_grads takes an NDArray, or a list or dict of them")
@@ -315,6 +319,8 @@ class Executor:
             ("arguments", arg_params, self.arg_dict),
             ("auxiliary states", aux_params or {}, self.aux_dict),
         ):
+            if not isinstance(given, Mapping):
+                raise TypeError(f"copy_params_from takes dicts of NDArrays by name, got {type(given).__name__}")
             for name, value in given.items():
                 if name not in bound:
                     if not allow_extra_params:

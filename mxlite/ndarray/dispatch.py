@@ -305,6 +305,8 @@ def _write(prog: Program, results: Sequence[jax.Array], out: Any, ctx: Context) 
                     f"the result has shape {result.shape} and dtype {result.dtype}, out has shape {target.shape} "
                     f"and dtype {target._cell.dtype}",
                     op=prog.op.name,
+                    hint="out= and in-place operators such as += keep what they write into as it is; a = a + b makes "
+                    "a new array",
                 )
             )
     for target, result in zip(targets, results, strict=True):
