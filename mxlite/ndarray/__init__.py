@@ -33,8 +33,6 @@ from .arithmetic import power as power
 from .arithmetic import subtract as subtract
 from .cell import Cell as Cell
 from .creation import arange as arange
-from .creation import array as array
-from .creation import empty as empty
 from .creation import eye as eye
 from .creation import from_dlpack as from_dlpack
 from .creation import from_numpy as from_numpy
@@ -43,7 +41,6 @@ from .creation import linspace as linspace
 from .creation import ones as ones
 from .creation import to_dlpack_for_read as to_dlpack_for_read
 from .creation import to_dlpack_for_write as to_dlpack_for_write
-from .creation import zeros as zeros
 from .functions import concatenate as concatenate
 from .functions import histogram as histogram
 from .functions import moveaxis as moveaxis
@@ -56,6 +53,9 @@ from .ndarray import from_stored as from_stored
 from .ndarray import invoke as invoke
 from .ndarray import waitall as waitall
 from .slicing import slice_axis as slice_axis
+from .storages import array as array
+from .storages import empty as empty
+from .storages import zeros as zeros
 
 true_divide = divide
 crop = slice = slicing.slice_

@@ -48,7 +48,10 @@ def _constant(value: int, what: str, shape: Any, ctx: Any, dtype: Any, options: 
     where = as_context(ctx, what)
     sizes = checked_shape(shape, what)
     if out is not None:
-        out[:] = value
+        if value:
+            out[:] = value
+        else:
+            out._zero()
         return out
     return NDArray._wrap(_kernels.fill(sizes, wanted.type(value), wanted, where.jax_device), where)
 

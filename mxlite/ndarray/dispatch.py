@@ -24,7 +24,8 @@ from ..base import MXNetError, eager_mode, explain, x64
 from ..context import Context, as_context
 from . import _kernels
 from .checks import checks
-from .handle import Handle
+from .handle import Handle, SparseOperand
+from .rows import RowGradient
 from .tape import Arrays, Call, Cotangents, check_targets, record
 
 H = TypeVar("H", bound=Handle)
@@ -43,13 +44,14 @@ class Program(Call):
         fn: the jitted function of the key (if `op.random`), the dynamic scalars (one vector, see `_numbers`) and the
             arrays.
         check: a jitted function of inputs and outputs that tells whether they hold values to be refused, or None.
-        simple: it draws no random numbers, writes no input and shows one output.
+        simple: it draws no random numbers, writes no input and shows one dense output.
+        storage: the sparse storage that the result is asked in, or None.
         traces: how often `fn` has been traced.
     """
 
     __slots__ = (
-        "attrs", "check", "dynamic", "fn", "host", "mutates", "name", "names", "op", "params", "simple", "traces",
-        "train", "visible",
+        "attrs", "check", "dynamic", "fn", "host", "mutates", "name", "names", "op", "params", "simple", "storage",
+        "traces", "train", "visible",
     )  # fmt: skip
 
     def __init__(
@@ -67,7 +69,9 @@ class Program(Call):
         self.mutates = tuple(self.names.index(n) for n in op.mutates(params))
         self.traces = 0
         self.host = op.is_host(params)
-        self.simple = not (op.random or self.mutates) and self.visible == 1
+        wanted = getattr(params, "stype" if op.name == "cast_storage" else "forward_stype", None)
+        self.storage = None if wanted == "default" else wanted
+        self.simple = not (op.random or self.mutates or self.storage) and self.visible == 1
         options: dict[str, Any] = {}
         if ctx is not None:  # no array says where to run
             options["out_shardings"] = jax.sharding.SingleDeviceSharding(ctx.jax_device)
@@ -104,6 +108,8 @@ class Program(Call):
     def pull(self, extras: Any, inputs: Arrays, wanted: Sequence[int], heads: Cotangents, train: bool) -> Cotangents:
         if self.op.name in _CASTS:  # as in MXNet, also from and to integers
             return [None if heads[0] is None else heads[0].astype(inputs[0].dtype)]
+        if self.op.name == "Embedding" and self.params.sparse_grad and list(wanted) == [1] and heads[0] is not None:
+            return [_rows_of_embedding(inputs[0], inputs[1], heads[0])]
         return super().pull(extras, inputs, wanted, heads, train)
 
     def host_backward(
@@ -121,6 +127,12 @@ class Program(Call):
 _doubles = [struct.Struct(f"{n}d").pack for n in range(32)]
 
 _CASTS = frozenset({"Cast", "amp_cast"})
+
+
+def _rows_of_embedding(data: jax.Array, weight: jax.Array, head: jax.Array) -> RowGradient:
+    """The gradient of the weight: one row for every index, which the operator clips."""
+    indices = jnp.clip(data.astype(jnp.int32), 0, weight.shape[0] - 1).reshape(-1)
+    return RowGradient(head.reshape(-1, *weight.shape[1:]), indices, weight.shape)
 
 
 @functools.lru_cache(maxsize=8192)
@@ -246,7 +258,10 @@ def run(
     recording = eager_mode.recording
     if recording and out is not None:
         check_targets(out if isinstance(out, list | tuple) else (out,), arrays)
-    inputs = [a._data for a in arrays]
+    try:
+        inputs = [a._operand for a in arrays]
+    except SparseOperand as e:
+        return e.array._call(prog, values, arrays, ctx, out)
     scalars = _numbers(values, ctx)
     if out is None and not recording and prog.simple:  # the usual case, short
         try:
@@ -269,6 +284,8 @@ def run(
         results = _write(prog, outs[: prog.visible], out, ctx)
     elif prog.visible == 1:
         results = cls._wrap(outs[0], ctx)
+        if prog.storage is not None:
+            results = results._in_storage(prog.storage)  # pyright: ignore[reportAttributeAccessIssue]
     else:
         results = [cls._wrap(x, ctx) for x in outs[: prog.visible]]
     if recording:

@@ -17,6 +17,7 @@ from .functions import split_v2
 from .ndarray import NDArray, invoke
 from .register import function
 from .slicing import slice_, slice_axis
+from .sparse.methods import attach_grad, in_storage, tostype
 
 #: Methods that pass all their arguments to the operator of their name.
 METHODS = (*FLUENT, "dot", "diag")
@@ -86,14 +87,27 @@ def _span(begin: Any, end: Any, step: Any) -> tuple[slice, ...]:
 
 
 def _slice_assign(self: NDArray, rhs: NDArray, begin: Any, end: Any, step: Any = None) -> NDArray:
-    """A copy of this array with ``[begin:end:step]`` replaced by `rhs`."""
-    done = self.copy()
-    done[_span(begin, end, step)] = rhs
-    return done
+    """Write `rhs` into ``[begin:end:step]`` of this array, and return the array."""
+    self[_span(begin, end, step)] = rhs
+    return self
+
+
+def _slice_assign_scalar(self: NDArray, value: float, begin: Any, end: Any, step: Any = None) -> NDArray:
+    """Write one `value` into ``[begin:end:step]`` of this array, and return the array."""
+    self[_span(begin, end, step)] = value
+    return self
+
+
+def _broadcast_like(self: NDArray, other: NDArray) -> NDArray:
+    """The array repeated along its axes of size 1 to the shape of `other`."""
+    return invoke("broadcast_like", (self, other), {})
 
 
 #: Methods whose arguments are not quite the operator's.
 BY_HAND: dict[str, Callable[..., Any]] = {
+    "attach_grad": attach_grad,
+    "tostype": tostype,
+    "_in_storage": in_storage,
     "transpose": _transpose,
     "broadcast_to": _broadcast_to,
     "expand_dims": _expand_dims,
@@ -101,7 +115,8 @@ BY_HAND: dict[str, Callable[..., Any]] = {
     "squeeze": _squeeze,
     "split_v2": _split_v2,
     "slice_assign": _slice_assign,
-    "slice_assign_scalar": _slice_assign,
+    "slice_assign_scalar": _slice_assign_scalar,
+    "broadcast_like": _broadcast_like,
 }
 
 

@@ -7,6 +7,7 @@ an autograd.Function, a move between devices) cut it into stages with Python bet
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,12 +49,16 @@ def backward(
                 hint="call attach_grad() before recording, with another grad_req than 'null'",
             )
         )
-    found: Gradients = {(leaf, 0): leaf.grad._data for leaf in targets if leaf.req == "add" and leaf.grad is not None}
+    found: Gradients = {(leaf, 0): leaf.grad._sum for leaf in targets if leaf.req == "add" and leaf.grad is not None}
     with EagerScope(recording=False, train=train_mode):
         _Sweep(nodes, set(targets), train_mode).run(heads, entries, head_grads, found)
     for leaf in targets:
         if leaf.grad is not None:
-            leaf.grad._set(_or_zeros(found.get((leaf, 0)), leaf.grad))
+            gradient = found.get((leaf, 0))
+            if gradient is None:
+                leaf.grad._zero()
+            else:
+                leaf.grad._set(gradient)
             leaf.fresh = True
     if not retain_graph:
         _free(nodes)
@@ -180,7 +185,7 @@ def _needing(nodes: Sequence[TapeNode], leaves: set[Leaf]) -> set[Source]:
 
 def _head_gradient(head: Handle, given: Handle) -> jax.Array:
     """`given` in the shape of `head`. MXNetError when it has another size or dtype."""
-    if given._cell.dtype != head._cell.dtype or given.size != head.size:
+    if given._cell.dtype != head._cell.dtype or math.prod(given.shape) != math.prod(head.shape):
         raise MXNetError(
             explain(
                 f"a head gradient of shape {given.shape} and dtype {given._cell.dtype} does not fit its head of shape "
@@ -308,12 +313,17 @@ def _compiled(
         tuple(e in found for e in sinks),
         train,
         nodes[0].ctx.jax_device,
+        frozenset(k for e, k in sinks.items() if _takes_rows(e[0])),
     )
     extras = [node.extras for node in nodes]
     gradients = plan(key).run(arrays, extras, [found[e] for e in seeds], [found[e] for e in sinks if e in found])
     for entry, gradient in zip(sinks, gradients, strict=True):
         if gradient is not None:
             found[entry] = gradient
+
+
+def _takes_rows(source: Source) -> bool:
+    return isinstance(source, Leaf) and source.grad is not None and source.grad.stype == "row_sparse"
 
 
 # Gradients that can be differentiated.

@@ -46,6 +46,17 @@ class View:
         return cache
 
 
+class SparseOperand(Exception):
+    """What a sparse array raises where an operator wants the dense content: the call is then the array's to make.
+
+    An exception, so that calls on dense arrays pay nothing for the question.
+    """
+
+    def __init__(self, array: Any):
+        super().__init__(f"{array.stype} storage")
+        self.array = array
+
+
 class Handle:
     """What every NDArray is underneath.
 
@@ -87,7 +98,10 @@ class Handle:
         view = self._view
         return self._cell.array if view is None else view.read(self._cell)
 
-    def _set(self, array: jax.Array) -> None:
+    #: The content as an operator reads it.
+    _operand = _data
+
+    def _set(self, array: Any) -> None:
         """Write `array`, which has this handle's shape and dtype and is nobody else's."""
         cell, view = self._cell, self._view
         if array.dtype != cell.dtype or array.shape != (cell.shape if view is None else view.shape):
@@ -99,6 +113,16 @@ class Handle:
             cell.write(array)
         else:
             self._write_flat(array, 0, view.shape)
+
+    def _zero(self) -> None:
+        """Write zeros."""
+        dtype = self._cell.dtype
+        self._set(_kernels.fill(self.shape, dtype.type(0), dtype, self._cell.ctx.jax_device))
+
+    @property
+    def _sum(self) -> Any:
+        """The content as the begin of a sum of gradients."""
+        return self._data
 
     def _write_flat(self, value: Any, offset: int, shape: tuple[int, ...]) -> None:
         """Write `value`, broadcast to `shape` and cast, from `offset` elements into this handle on."""
@@ -136,6 +160,16 @@ class Handle:
     def stype(self) -> str:
         """The storage type: "default", a dense array."""
         return "default"
+
+    @property
+    def writable(self) -> bool:
+        """Whether it can be written to: always."""
+        return True
+
+    @property
+    def handle(self) -> Any:
+        """The memory behind the array, the same object for all its views; of no use but to compare."""
+        return self._cell
 
     @property
     def context(self) -> Context:

@@ -145,7 +145,10 @@ class NDArray(Arithmetic, Indexing, Interchange, Methods):
             return False
         if other.shape != self.shape:
             raise MXNetError(explain(f"cannot copy shape {self.shape} to shape {other.shape}", op="copyto"))
-        other[:] = self
+        if other.stype == "default":
+            other[:] = self
+        else:
+            other._set(self.as_in_context(other.context).astype(other.dtype, copy=False)._data)
         return other
 
     def as_in_context(self, context: Context) -> Self:
@@ -155,8 +158,8 @@ class NDArray(Arithmetic, Indexing, Interchange, Methods):
     as_in_ctx = as_in_context
 
     def astype(self, dtype: Any, copy: bool = True) -> Self:
-        """A copy in another dtype; with ``copy=False`` this very array when it has that dtype already."""
-        wanted = as_dtype(dtype, "astype")
+        """A copy in another dtype, float32 for None; with ``copy=False`` this very array when it has the dtype already."""
+        wanted = as_dtype("float32" if dtype is None else dtype, "astype")
         if not copy and wanted == self._cell.dtype:
             return self
         made = self._wrap(_kernels.cast(wanted)(self._data), self._cell.ctx)
@@ -167,12 +170,6 @@ class NDArray(Arithmetic, Indexing, Interchange, Methods):
     def detach(self) -> Self:
         """A handle on the same memory that is no part of a recorded computation."""
         return self._of_cell(self._cell, self._view)
-
-    def tostype(self, stype: str) -> Self:
-        """A copy in a storage type; "default" is the only one so far. MXNetError for another."""
-        if stype != "default":
-            raise MXNetError(explain(f"storage type {stype!r} is not in mxlite; arrays are dense", op="tostype"))
-        return self.copy()
 
     def as_nd_ndarray(self) -> Self:
         """This very array."""
@@ -185,22 +182,6 @@ class NDArray(Arithmetic, Indexing, Interchange, Methods):
         )
 
     # Differentiation.
-
-    def attach_grad(self, grad_req: str = "write", stype: str | None = None) -> None:
-        """Make this array a variable: `grad` becomes an array of zeros that backward writes the gradient into.
-
-        An array that was recorded is cut off from what it was computed from.
-
-        Args:
-            grad_req: "write" replaces the gradient, "add" adds to it, "null" computes none.
-            stype: the storage of `grad`: None or "default".
-
-        Raises KeyError for another grad_req, as MXNet does, MXNetError for a storage that is not dense.
-        """
-        if stype not in (None, "default"):
-            raise MXNetError(explain(f"storage type {stype!r} is not in mxlite; arrays are dense", op="attach_grad"))
-        dtype, ctx = self._cell.dtype, self._cell.ctx
-        self._mark(self._wrap(_kernels.fill(self.shape, dtype.type(0), dtype, ctx.jax_device), ctx), grad_req)
 
     def _mark(self, grad: NDArray, grad_req: str) -> None:
         """Make this array a variable whose gradient goes to `grad`, an array of the same shape and dtype."""
@@ -304,7 +285,7 @@ def from_stored(stored: Stored, ctx: Context | None = None) -> NDArray:
             ctx.jax_device  # noqa: B018 - raises when it is not here
         except MXNetError:
             ctx = Context("cpu", 0)
-    return from_host(np.array(stored.to_dense()), ctx)
+    return from_host(np.array(stored.values), ctx)
 
 
 def from_host(values: np.ndarray, ctx: Context) -> NDArray:

@@ -18,6 +18,7 @@ import numpy as np
 from mxlite_compiler.program import Compiled, ProgramCache
 
 from ..context import Device
+from .rows import whole
 from .tape import Arrays, Call
 
 #: An output of a step: (step, output number). With step -1 what lies outside of the plan: (-1, sink number).
@@ -51,6 +52,7 @@ class PlanKey(NamedTuple):
         started: per sink whether some gradient is given already, to be added to.
         train: the mode of backward.
         device: where it runs.
+        sparse: the sinks that take a `RowGradient` as it is; for the others it is made dense.
     """
 
     steps: tuple[Step, ...]
@@ -59,6 +61,7 @@ class PlanKey(NamedTuple):
     started: tuple[bool, ...]
     train: bool
     device: Device
+    sparse: frozenset[int] = frozenset()
 
 
 class Plan:
@@ -92,7 +95,7 @@ class Plan:
         values = self._values(arrays, extras)
         for i in range(len(key.steps) - 1, -1, -1):
             step = key.steps[i]
-            heads = [found.get((i, j)) for j in range(step.outputs)]
+            heads = [whole(found.get((i, j))) for j in range(step.outputs)]
             if not step.wanted or all(h is None for h in heads):
                 continue
             pull = _pull(step.call, tuple(position for position, _ in step.wanted), key.train)
@@ -100,7 +103,8 @@ class Plan:
                 gradients = pull(extras[i], values[i], heads)
             for (_, port), gradient in zip(step.wanted, gradients, strict=True):
                 accumulate(port, gradient)
-        return [found.get((OUTSIDE, k)) for k in range(len(key.started))]
+        sinks = [found.get((OUTSIDE, k)) for k in range(len(key.started))]
+        return [g if k in key.sparse else whole(g) for k, g in enumerate(sinks)]
 
     def _values(self, arrays: Arrays, extras: Sequence[Any]) -> list[list[jax.Array]]:
         """The inputs of every step."""

@@ -69,7 +69,7 @@ def _with_operator(name: str, quick: Callable[..., NDArray | None]) -> Callable[
     call = function(get_op(name), name, "mxlite.ndarray")
 
     def either(*args: Any, out: Any = None, name: str | None = None, **kwargs: Any) -> Any:
-        if out is None and args and isinstance(args[0], NDArray):
+        if out is None and args and isinstance(args[0], NDArray) and args[0].stype == "default":
             try:
                 done = quick(*args, **kwargs)
             except TypeError:  # arguments that the operator will explain

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from optax import chain
 
+from ..ndarray import NDArray
 from .base import Optimizer, Transformation, check_rate, register
 from .transforms import Array, clip, clip_weights, decay, each, rescale, rest, zeros
 
@@ -23,6 +24,7 @@ class AdaGrad(Optimizer):
 
     static: ClassVar[tuple[str, ...]] = ("clip_gradient", "float_stable_eps")
     slots: ClassVar[tuple[str, ...]] = ("history",)
+    lazy_update: ClassVar[bool] = True
 
     def __init__(self, eps: float = 1e-7, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -139,6 +141,9 @@ class Ftrl(Optimizer):
         self.lamda1 = lamda1
         self.beta = beta
         self.lr = check_rate(learning_rate, "learning_rate")
+
+    def _lazy(self, weight: NDArray) -> bool | None:
+        return True if weight.stype == "row_sparse" else None  # MXNet makes the gradient of a dense weight dense
 
     def build(self) -> Transformation:
         lamda1, beta = self.lamda1, self.beta

@@ -18,6 +18,7 @@ from mxlite_compiler.errors import nearest
 
 from ..lr_scheduler import LRScheduler
 from ..ndarray import NDArray
+from . import lazy
 from .forms import Form, State, mx_state, tree, with_mx_state, write
 from .transforms import is_half, master_weights
 
@@ -328,7 +329,7 @@ class Optimizer:
         """A fresh state for `weight`: None, an NDArray, or a tuple of them."""
         if type(self).build is Optimizer.build:
             return None
-        params = {"0": weight._data}
+        params = {"0": lazy.content(weight)}
         state = mx_state(self._form(), self._plain().init(params), "0", False)
         return tree(lambda x: NDArray._wrap(x, weight.context), state)
 
@@ -367,6 +368,10 @@ class Optimizer:
             return
         self._run(index, weight, grad, state, bool(self.multi_precision))
 
+    def _lazy(self, weight: NDArray) -> bool | None:
+        """Whether rows that a row_sparse gradient lacks are left alone; None where the rule has no such form."""
+        return getattr(self, "lazy_update", None)
+
     def _wants_master(self, weight: NDArray) -> bool:
         return bool(self.multi_precision) and is_half(weight.dtype)
 
@@ -384,6 +389,11 @@ class Optimizer:
                 )
         hyper = self.hyper(index)
         run = _program(type(self), self.static, self._key(), master)
+        if any(x.stype != "default" for x in (*weight, *grad)):
+            for i, (w, g, s) in enumerate(zip(weight, grad, state, strict=True)):
+                one = {k: v[i : i + 1] if v.ndim else v for k, v in hyper.items()}
+                lazy.update(run, type(self).__name__, self._lazy(w), w, g, s, one)
+            return
         arrays = [tree(lambda x: x._data, s) for s in state]
         weights, states = run([w._data for w in weight], [g._data for g in grad], arrays, hyper)
         for handle, new in zip(weight, weights, strict=True):

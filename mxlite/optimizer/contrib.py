@@ -27,6 +27,7 @@ class GroupAdaGrad(Optimizer):
 
     static: ClassVar[tuple[str, ...]] = ("clip_gradient", "float_stable_eps")
     slots: ClassVar[tuple[str, ...]] = ("history",)
+    lazy_update: ClassVar[bool] = True
 
     def __init__(self, eps: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)

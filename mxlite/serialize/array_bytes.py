@@ -74,7 +74,7 @@ class Stored:
         if wanted > max(DENSE_BYTES, DENSE_RATIO * stored):
             raise MXNetError(
                 f"{name} is a {self.stype} array of shape {self.shape} with {stored} stored bytes; "
-                f"mxlite reads sparse arrays as dense ones, and this one would take {wanted} bytes"
+                f"dense instead of sparse it would take {wanted} bytes"
             )
         dense = np.zeros(self.shape, self.values.dtype)
         if self.stype == "row_sparse":
@@ -243,38 +243,55 @@ def _read_sparse(
     at = r.at
     values = r.array(dtype, stored_shape, "the values")
     aux = tuple(r.array(kind, size, name) for name, (kind, size) in zip(aux_names, kinds, strict=True))
-    problem = _sparse_problem(stype, shape, values, aux)
+    problem = sparse_problem(stype, shape, values.shape, aux)
     if problem:
         raise r.error(f"{stype} {shape}: {problem}", at)
     return Stored(values, shape, stype, aux, context)
 
 
-def _sparse_problem(stype: str, shape: Shape, values: np.ndarray, aux: tuple[np.ndarray, ...]) -> str:
-    """What is wrong with the parts of a sparse array, or nothing."""
+def sparse_problem(
+    stype: str, shape: Shape, stored: Shape, aux: tuple[np.ndarray, ...], full: bool = True, ordered: bool = False
+) -> str:
+    """What is wrong with the parts of a sparse array, or nothing.
+
+    Args:
+        stype: "csr" or "row_sparse".
+        shape: of the whole array.
+        stored: the shape of what is stored.
+        aux: row_sparse: (indices,); csr: (indptr, indices).
+        full: look at every index.
+        ordered: indices must ascend, in each row of a csr matrix.
+    """
     if any(a.ndim != 1 for a in aux):
         return "the indices are not one-dimensional"
     indices = aux[-1]
     if stype == "row_sparse":
-        if values.shape[:1] != indices.shape:
-            return f"{indices.size} row indices for stored values of shape {values.shape}"
-        if values.shape[1:] != shape[1:]:
-            return f"the stored rows have shape {values.shape[1:]}"
-        if indices.size and (indices.min() < 0 or indices.max() >= shape[0]):
+        if stored[:1] != indices.shape:
+            return f"{indices.size} row indices for stored values of shape {stored}"
+        if stored[1:] != shape[1:]:
+            return f"the stored rows have shape {stored[1:]}"
+        if full and indices.size and (indices.min() < 0 or indices.max() >= shape[0]):
             return f"a row index is not below {shape[0]}"
-        return ""
+        return "the row indices do not ascend" if ordered and (np.diff(indices) <= 0).any() else ""
     if len(shape) != 2:
         return "a csr array has two dimensions"
     indptr = aux[0]
     # MXNet stores an empty csr array without an indptr.
-    if not (indptr.size == 0 and values.size == 0):
+    if not (indptr.size == 0 and math.prod(stored) == 0):
         if indptr.size != shape[0] + 1:
             return f"indptr has {indptr.size} elements, expected {shape[0] + 1}"
-        if indptr[0] != 0 or indptr[-1] != indices.size or (np.diff(indptr) < 0).any():
+        if full and (indptr[0] != 0 or indptr[-1] != indices.size or (np.diff(indptr) < 0).any()):
             return f"indptr does not ascend from 0 to {indices.size}"
-    if values.shape != indices.shape:
-        return f"{indices.size} column indices for stored values of shape {values.shape}"
-    if indices.size and (indices.min() < 0 or indices.max() >= shape[1]):
+    if stored != indices.shape:
+        return f"{indices.size} column indices for stored values of shape {stored}"
+    if full and indices.size and (indices.min() < 0 or indices.max() >= shape[1]):
         return f"a column index is not below {shape[1]}"
+    if ordered and indices.size:
+        steps = np.diff(indices) <= 0
+        begins = indptr[1:-1]
+        steps[begins[(begins > 0) & (begins < indices.size)] - 1] = False
+        if steps.any():
+            return "the column indices of a row do not ascend"
     return ""
 
 

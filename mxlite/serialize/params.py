@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +12,8 @@ import numpy as np
 from ..base import as_dtype
 from ..context import Context, num_gpus
 from ..ndarray.ndarray import NDArray, from_host
+from ..ndarray.sparse.array import BaseSparseNDArray, from_file
+from ..ndarray.sparse.array import to_stored as sparse_to_stored
 from . import array_bytes
 from .array_bytes import CPU, Stored
 from .atomic import atomic_write, read_file
@@ -80,7 +81,7 @@ def _pieces(data: Arrays) -> Iterable[bytes | memoryview]:
 def load(fname: str | os.PathLike[str]) -> Any:
     """Load what `save`, or any version of MXNet, saved.
 
-    Sparse arrays become dense ones, with a warning. An array goes to the GPU that it was saved from if there is such
+    An array goes to the GPU that it was saved from if there is such
     a GPU, otherwise to ``cpu(0)``.
 
     Returns:
@@ -114,20 +115,14 @@ def load_frombuffer(buf: bytes | bytearray | memoryview) -> Any:
 
 def _load(data: bytes, source: str) -> Any:
     stored, names = array_bytes.read_list(data, source)
-    arrays = []
-    sparse = []
-    for i, item in enumerate(stored):
-        name = names[i] if names else f"array {i}"
-        if item.stype != "default":
-            sparse.append(f"{name} ({item.stype})")
-        arrays.append(from_stored(item, f"{name} of {source}"))
-    if sparse:
-        warnings.warn(f"{source}: read as dense arrays: {', '.join(sparse)}", stacklevel=3)
+    arrays = [from_stored(item, f"{names[i] if names else f'array {i}'} of {source}") for i, item in enumerate(stored)]
     return dict(zip(names, arrays, strict=True)) if names else arrays
 
 
 def to_stored(array: NDArray) -> Stored:
     """`array` as the byte layer takes it."""
+    if isinstance(array, BaseSparseNDArray):
+        return sparse_to_stored(array)
     ctx = array.context
     # MXNet knows no TPU; what it does not know it cannot load.
     place = (ctx.device_typeid, ctx.device_id) if ctx.device_typeid in (1, 2, 3, 5) else CPU
@@ -138,9 +133,9 @@ def from_stored(item: Stored, name: str = "the array") -> NDArray:
     """The NDArray for what the byte layer read.
 
     Raises:
-        MXNetError: it needs 64 bits, which are switched off, or is sparse and too large to be made dense.
+        MXNetError: it needs 64 bits, which are switched off.
     """
     kind, index = item.context
     ctx = Context("gpu", index) if kind == 2 and 0 <= index < num_gpus() else Context("cpu", 0)
     as_dtype(item.values.dtype, name)  # 64 bits may be off: told with the array's name
-    return from_host(item.to_dense(name), ctx)
+    return from_host(item.values, ctx) if item.stype == "default" else from_file(item, ctx)
