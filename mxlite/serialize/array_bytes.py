@@ -159,8 +159,8 @@ def read_list(data: bytes | bytearray | memoryview, source: str = "in memory") -
     r = _Reader(data, source)
     magic, _, count = r.ints("QQQ", "the file header")
     if magic != LIST_MAGIC:
-        numpys = "; it is an archive of numpy, which np.load reads" if r.data[:2] == b"PK" else ""
-        raise r.error(f"the first word is {magic:#x}, expected {LIST_MAGIC:#x}{numpys}", 0)
+        numpys = "it is an archive of numpy, which np.load reads; " if r.data[:2] == b"PK" else ""
+        raise r.error(f"{numpys}the first word is {magic:#x}, expected {LIST_MAGIC:#x}", 0)
     if count > (len(r.data) - r.at) // 4:
         raise r.error(f"{count} arrays in the header, but only {len(r.data)} bytes in the file", 16)
     arrays = []
