@@ -115,16 +115,24 @@ def _infer(
     )
 
 
+def _filled(given: Shape | None, said: Shape) -> Shape | None:
+    """The shape that a variable says of itself where one is given that leaves sizes open; what is given fills it in."""
+    if given is None or len(given) != len(said):
+        return said or given
+    return tuple(a or b for a, b in zip(said, given, strict=True))
+
+
 def _start(graph: Graph, kind: _Kind, given: Mapping[str, Any]) -> dict[Entry, Any]:
     facts: dict[Entry, Any] = {}
     for node in graph.nodes:
         if node.op is not None:
             continue
         value = given.get(node.name)
-        if value is None and kind.attribute in node.attrs:
+        if not kind.complete(value) and kind.attribute in node.attrs:
             text = node.attrs[kind.attribute]
             try:
-                value = parse(kind.hint, int(text) if kind is _DTYPES and text.lstrip("-").isdigit() else text)
+                said = parse(kind.hint, int(text) if kind is _DTYPES and text.lstrip("-").isdigit() else text)
+                value = _filled(value, tuple(said)) if kind is _SHAPES else said
             except ValueError as e:
                 problem = f"the attribute {kind.attribute}={text!r} {e}"
                 raise MXNetError(explain(problem, op="variable", node=node.name, source=node.source)) from None
