@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Sequence
 
 from ..base import MXNetError
-from . import doctor, export, inspect, ops, predict, summary
+from . import doctor, export, inspect, ops, plot, predict, summary
 
-_COMMANDS = (summary, export, predict, inspect, ops, doctor)
+_COMMANDS = (summary, plot, export, predict, inspect, ops, doctor)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -41,6 +41,9 @@ class Symbol(Arithmetic, Executable, Methods):
     Source: `mxnet.symbol.Symbol`.
     """
 
+    #: Set in the same way by `mxlite.viz.notebook`: the symbol as HTML.
+    _picture: ClassVar[Callable[[Symbol], str] | None] = None
+
     __slots__ = ("__weakref__", "_graph")
 
     def __init__(self, entries: Iterable[Entry]):
@@ -66,6 +69,10 @@ class Symbol(Arithmetic, Executable, Methods):
         if name is not None:
             return f"<Symbol {name}>"
         return f"<Symbol group [{', '.join(e.node.name for e in self._graph.entries)}]>"
+
+    def _repr_html_(self) -> str | None:
+        """The picture of the network, for notebooks."""
+        return None if Symbol._picture is None else Symbol._picture(self)
 
     def __len__(self) -> int:
         return len(self._graph.entries)

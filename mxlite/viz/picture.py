@@ -5,17 +5,26 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 _KEYWORDS = ("node", "edge", "graph", "digraph", "subgraph", "strict")
 
 
 @dataclasses.dataclass(frozen=True)
 class Box:
-    """A node of the picture."""
+    """A node of the picture.
+
+    Attributes:
+        name: the node's name.
+        attrs: graphviz attributes, the label among them.
+        tip: what the mouse shows.
+        kind: equal for nodes that do the same: the operator and its parameters.
+    """
 
     name: str
     attrs: dict[str, str]
+    tip: str = ""
+    kind: Hashable = None
 
     @property
     def label(self) -> str:
@@ -25,24 +34,26 @@ class Box:
 
 @dataclasses.dataclass(frozen=True)
 class Arrow:
-    """An edge of the picture, from an input to the node that reads it."""
+    """An edge of the picture, from output `output` of `source` to the node that reads it."""
 
     reader: str
     source: str
     label: str
+    output: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """What a picture shows."""
+    """What a picture shows; `heads` are the nodes whose outputs are the network's."""
 
-    title: str
+    title: str | None
     boxes: list[Box]
     arrows: list[Arrow]
+    heads: frozenset[str] = frozenset()
 
     def dot(self) -> str:
         """The DOT text, as the graphviz package writes it."""
-        lines = [f"digraph {quote(self.title)} {{"]
+        lines = ["digraph {" if self.title is None else f"digraph {quote(self.title)} {{"]
         for box in self.boxes:
             attrs = {k: v for k, v in sorted(box.attrs.items()) if k != "label"}
             lines.append(f"\t{quote(box.name)} [{_attributes({'label': box.label, **attrs})}]")

@@ -3,6 +3,8 @@
 
 import contextlib
 import io
+import json
+import os
 import warnings
 
 
@@ -116,4 +118,39 @@ def describe(mx):
                 found[name + " plot, types"] = mx.viz.plot_network(
                     net, shape=shape, dtype=dict.fromkeys(shape, "float32")
                 ).source
+    return found
+
+
+def attempt(call):
+    """What `call` gives, or None where it cannot."""
+    try:
+        return call()
+    except (ValueError, IndexError):
+        return None
+
+
+def of_nets(mx, folder):
+    """Tables and DOT texts of the networks of tests/golden/nets; control flow and custom operators without shapes."""
+    with open(os.path.join(folder, "nets.json"), encoding="utf-8") as file:
+        facts = json.load(file)
+    found = {}
+    for name, fact in facts.items():
+        if name == "custom_op":
+            continue
+        net = mx.sym.load(os.path.join(folder, name + "-symbol.json"))
+        shape = {key: tuple(size) for key, (_, size) in fact["inputs"].items()}
+        dtype = {key: kind for key, (kind, _) in fact["inputs"].items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found[name + " table"] = printed(mx, net)
+            found[name + " table, shapes"] = attempt(lambda net=net, shape=shape: printed(mx, net, shape=shape))
+            for title, options in {
+                "plain": {},
+                "types": {"dtype": dtype},
+                "both": {"shape": shape, "dtype": dtype},
+                "weights": {"shape": shape, "hide_weights": False},
+            }.items():
+                found[f"{name} plot, {title}"] = attempt(
+                    lambda net=net, options=options: mx.viz.plot_network(net, **options).source
+                )
     return found

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records tests/golden/viz/pictures.json with MXNet 1.9.1: run it with a Python that has mxnet and graphviz."""
+"""Records tests/golden/viz with MXNet 1.9.1: run it with a Python that has mxnet and graphviz."""
 
+import gzip
 import json
 import os
 import sys
@@ -16,3 +17,7 @@ if __name__ == "__main__":
     with open(path, "w", encoding="utf-8") as file:
         json.dump(pictures.describe(mxnet), file, indent=1, sort_keys=True)
         file.write("\n")
+    nets = json.dumps(pictures.of_nets(mxnet, os.path.join(FOLDER, "..", "golden", "nets")), sort_keys=True)
+    with open(os.path.join(FOLDER, "..", "golden", "viz", "nets.json.gz"), "wb") as raw:
+        with gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
+            file.write(nets.encode())

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import json
 import re
@@ -25,6 +26,9 @@ sys.path.insert(0, str(HERE))
 
 import pictures  # noqa: E402
 
+NETS = HERE.parent / "golden" / "nets"
+with gzip.open(HERE.parent / "golden" / "viz" / "nets.json.gz", "rt", encoding="utf-8") as file:
+    OF_NETS = json.load(file)
 RECORDED = json.loads((HERE.parent / "golden" / "viz" / "pictures.json").read_text(encoding="utf-8"))
 
 
@@ -47,6 +51,15 @@ def test_as_recorded(graphviz):
         assert found[name].rstrip("\n") == text.rstrip("\n"), name
 
 
+def test_golden_nets_as_recorded(graphviz):
+    found = pictures.of_nets(mx, NETS)
+    assert found.keys() == OF_NETS.keys()
+    for name, text in OF_NETS.items():
+        # None: MXNet fails, at shapes inside of control flow and, in tables, at arrays without a second axis.
+        if text is not None:
+            assert (found[name] or "").rstrip("\n") == text.rstrip("\n"), name
+
+
 def test_kind_of_the_picture(graphviz):
     picture = mx.viz.plot_network(pictures.mlp(mx), title="net")
     if graphviz == "without it":
@@ -66,7 +79,8 @@ def no_dot(monkeypatch, graphviz):
 
 def test_own_svg(no_dot, tmp_path):
     net = pictures.resnet20(mx)
-    picture = mx.viz.plot_network(net, title="resnet", save_format="svg", shape=pictures.SHAPES[pictures.resnet20])
+    shape = pictures.SHAPES[pictures.resnet20]
+    picture = mx.viz.plot_network(net, title="resnet", save_format="svg", shape=shape, fold=False)
     path = picture.render(tmp_path / "deep" / "net")
     assert path == str(tmp_path / "deep" / "net.svg")
     assert (tmp_path / "deep" / "net").read_text() == picture.source
@@ -79,7 +93,7 @@ def test_own_svg(no_dot, tmp_path):
     boxes = [
         tuple(float(b.get(k)) for k in ("x", "y", "width", "height"))
         for b in root.iter("{http://www.w3.org/2000/svg}rect")
-        if b.get("rx")
+        if b.get("rx") == "3"
     ]
     assert len(boxes) == sum(not n.is_variable for n in net.graph.nodes)
     for i, (x, y, w, h) in enumerate(boxes):
@@ -138,8 +152,9 @@ def test_errors():
             call(net, shape={"dat": (2, 3)})
         with pytest.warns(UserWarning, match="data"), pytest.raises(ValueError, match="incomplete"):
             call(net, shape={"data": (0, 3)})
-    with pytest.raises(TypeError, match="node_attrs"):
-        mx.viz.plot_network(net, node_attrs=3)
+    for attrs in (3, {"fontsize": 10}):
+        with pytest.raises(TypeError, match="node_attrs"):
+            mx.viz.plot_network(net, node_attrs=attrs)
 
 
 def test_spread_keeps_order_and_distance():
@@ -149,8 +164,7 @@ def test_spread_keeps_order_and_distance():
 
 def test_layers_follow_the_inputs():
     sizes = dict.fromkeys(("a", "b", "c", "d"), (40.0, 20.0))
-    layout = place(sizes, [("b", "a"), ("c", "b"), ("d", "c"), ("d", "a")], [0, 0, 0, 60])
+    layout = place(sizes, [("b", "a"), ("c", "b"), ("d", "c"), ("d", "a")])
     heights = [layout.centres[n][1] for n in "abcd"]
     assert heights == sorted(heights, reverse=True)
-    assert len(layout.paths[3]) == 4, "the long edge passes both layers between"
-    assert len(layout.labels) == 4
+    assert len(layout.paths[3]) == 8, "the long edge passes both layers between, straight within each"
