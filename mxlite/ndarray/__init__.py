@@ -10,6 +10,7 @@ from . import contrib as contrib
 from . import fluent, register, slicing
 from . import image as image
 from . import linalg as linalg
+from . import ndarray as ndarray
 from . import op as op
 from . import random as random
 from . import sparse as sparse
@@ -43,6 +44,7 @@ from .creation import to_dlpack_for_read as to_dlpack_for_read
 from .creation import to_dlpack_for_write as to_dlpack_for_write
 from .functions import concatenate as concatenate
 from .functions import histogram as histogram
+from .functions import imdecode as imdecode
 from .functions import moveaxis as moveaxis
 from .functions import onehot_encode as onehot_encode
 from .functions import split_v2 as split_v2
@@ -62,6 +64,14 @@ crop = slice = slicing.slice_
 
 register.install(globals(), ("",), __name__)
 fluent.install()
+
+# Where MXNet has them, and scripts import them from.
+for _name in (
+    "add arange array concatenate divide empty equal eye from_dlpack from_numpy full greater greater_equal histogram "
+    "imdecode lesser lesser_equal linspace logical_and logical_or logical_xor maximum minimum modulo moveaxis multiply "
+    "not_equal onehot_encode ones power split_v2 subtract to_dlpack_for_read to_dlpack_for_write true_divide zeros"
+).split():
+    setattr(ndarray, _name, globals()[_name])
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 def from_python(source: Any, dtype: np.dtype) -> np.ndarray:
     """A fresh numpy array of `dtype`: floats are cut to integers, integers wrap, None is nan.
 
-    Raises TypeError for what is no array of numbers.
+    Raises TypeError for what is no array of numbers, and for a list with nan or inf where integers are wanted.
     """
     try:
         values = np.asarray(source)
@@ -23,6 +23,11 @@ def from_python(source: Any, dtype: np.dtype) -> np.ndarray:
             values = np.real(values)
         if values.dtype.kind not in "biufV":
             raise TypeError
+        if values.dtype.kind == "f" and dtype.kind in "iu" and isinstance(source, list | tuple):
+            # Python's own numbers, of which an integer keeps the low bits; nan and inf are none.
+            if not np.isfinite(values).all():
+                raise ValueError
+            values = values.astype(np.int64)
         with np.errstate(all="ignore"):
             return values.astype(dtype)
     except (TypeError, ValueError):

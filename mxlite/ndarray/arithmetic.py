@@ -25,25 +25,32 @@ class Binary:
 
     __slots__ = ("array", "python", "reflected", "scalar", "symbol")
 
-    def __init__(self, symbol: str, array: str, scalar: str, reflected: str, python: Any = None):
+    def __init__(self, symbol: str, array: str, scalar: str, reflected: str, python: Any):
         self.symbol, self.array, self.scalar, self.reflected, self.python = symbol, array, scalar, reflected, python
 
     def __call__(self, lhs: Any, rhs: Any, out: Any = None) -> Any:
-        """Apply to arrays and scalars in either place. TypeError for operands of other types."""
+        """Apply to arrays and scalars in either place.
+
+        Raises TypeError for something else on the right; on the left AssertionError, which is MXNet's class there.
+        """
         if isinstance(lhs, Handle):
             if isinstance(rhs, Handle):
                 prog, _ = program(get_op(self.array), _NO_ATTRS)
                 return run(type(lhs), prog, (), (lhs, rhs), lhs._cell.ctx, out)
             return self._with_scalar(lhs, self.scalar, rhs, out)
         if isinstance(rhs, Handle):
+            if not isinstance(lhs, numeric_types):
+                raise AssertionError(_unsupported(self.symbol, lhs))
             return self._with_scalar(rhs, self.reflected, lhs, out)
-        if self.python is not None and isinstance(lhs, numeric_types) and isinstance(rhs, numeric_types):
-            return self.python(lhs, rhs)
-        raise _unsupported(self.symbol, lhs if not isinstance(lhs, numeric_types) else rhs)
+        others = [x for x in (lhs, rhs) if not isinstance(x, numeric_types)]
+        if others:
+            kind = AssertionError if len(others) == 1 else TypeError
+            raise kind(_unsupported(self.symbol, others[0]))
+        return self.python(lhs, rhs)
 
     def _with_scalar(self, array: Handle, name: str, scalar: Any, out: Any) -> Any:
         if not isinstance(scalar, numeric_types):
-            raise _unsupported(self.symbol, scalar)
+            raise TypeError(_unsupported(self.symbol, scalar))
         prog, values = program(get_op(name), {"scalar": float(scalar)})
         return run(type(array), prog, values, (array,), array._cell.ctx, out)
 
@@ -51,8 +58,8 @@ class Binary:
 _NO_ATTRS: dict[str, Any] = {}
 
 
-def _unsupported(symbol: str, value: Any) -> TypeError:
-    return TypeError(f"{symbol}: an NDArray does not combine with {value!r:.80} of type {type(value).__name__}")
+def _unsupported(symbol: str, value: Any) -> str:
+    return f"{symbol}: an NDArray does not combine with {value!r:.80} of type {type(value).__name__}"
 
 
 def _family(name: str, symbol: str, python: Any, reflected: str = "", array: str = "") -> Binary:
@@ -89,15 +96,14 @@ class Arithmetic(Handle):
 
     __slots__ = ()
     __hash__ = object.__hash__
-    #: Before numpy's own operators, so that ``np.float32(2) * a`` is an NDArray.
+    #: Before numpy's own operators, so that ``np.float32(2) * a`` is an NDArray; ``np.exp(a)`` is a numpy array.
     __array_priority__ = 1000.0
-    __array_ufunc__ = None
 
     def __add__(self, other: Any) -> Any:
         return add(self, other)
 
     def __radd__(self, other: Any) -> Any:
-        return add(other, self)
+        return add(self, other)
 
     def __iadd__(self, other: Any) -> Any:
         return add(self, other, self)
@@ -115,7 +121,7 @@ class Arithmetic(Handle):
         return multiply(self, other)
 
     def __rmul__(self, other: Any) -> Any:
-        return multiply(other, self)
+        return multiply(self, other)
 
     def __imul__(self, other: Any) -> Any:
         return multiply(self, other, self)

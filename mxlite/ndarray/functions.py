@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from mxlite_compiler.ops.image_codec import decode
+
 from ..base import MXNetError, explain
+from ..context import as_context
 from .ndarray import NDArray, from_host, invoke
 
 
@@ -74,10 +77,11 @@ def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int =
         squeeze_axis: drop the axis from the parts, each of which then must have size 1 there.
 
     Returns a list of arrays (one array for one section).
-    Raises ValueError when the sections do not come out even.
+    Raises ValueError when the sections do not come out even, IndexError for an axis that is not there, MXNetError for
+    positions outside of it or out of order.
     """
     if not -ary.ndim <= axis < ary.ndim:
-        raise MXNetError(explain(f"axis {axis} is none of an array of shape {ary.shape}", op="split_v2"))
+        raise IndexError(f"split_v2: axis {axis} is none of an array of shape {ary.shape}")
     size = ary.shape[axis]
     if isinstance(indices_or_sections, int):
         if indices_or_sections <= 0 or size % indices_or_sections:
@@ -88,6 +92,8 @@ def split_v2(ary: NDArray, indices_or_sections: int | Sequence[int], axis: int =
         cuts = list(range(step, size, step))
     else:
         cuts = [int(i) for i in indices_or_sections]
+        if cuts != sorted(cuts) or (cuts and not 0 <= cuts[0] <= cuts[-1] <= size):
+            raise MXNetError(explain(f"positions {cuts} must ascend and lie in an axis of size {size}", op="split_v2"))
     bounds = [0, *cuts, size]
     before = (slice(None),) * (axis % ary.ndim)
     parts = [ary[(*before, slice(a, b))].copy() for a, b in pairwise(bounds)]
@@ -122,8 +128,56 @@ def boolean_mask(
     return invoke("_contrib_boolean_mask", (data, index), {"axis": axis, "size": size}, out)
 
 
+def imdecode(
+    str_img: bytes,
+    clip_rect: Sequence[int] = (0, 0, 0, 0),
+    out: NDArray | None = None,
+    index: int = 0,
+    channels: int = 3,
+    mean: NDArray | None = None,
+) -> NDArray:
+    """The picture in the bytes of an image file. It needs OpenCV or Pillow; `mx.image` has more.
+
+    Args:
+        str_img: the content of the file.
+        clip_rect: (x0, y0, x1, y1), the part that is wanted; all of it when the last two are 0.
+        out: an array (channels, height, width), or a batch of them, to write into.
+        index: which one of that batch.
+        channels: 3 for red, green, blue; 1 for gray.
+        mean: an array of the shape of the result, or one that broadcasts to it, to subtract.
+
+    Returns a float32 array (channels, height, width), or `out`.
+    Raises MXNetError for bytes that are no picture, another number of channels, a part that is not inside.
+    """
+    if channels not in (1, 3):
+        raise MXNetError(explain(f"channels={channels!r} must be 1 or 3", op="imdecode"))
+    picture = decode(bytes(str_img), int(channels == 3), True, "imdecode")
+    height, width = picture.shape[:2]
+    x0, y0, x1, y1 = clip_rect
+    x1, y1 = x1 or width, y1 or height
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        problem = f"clip_rect={tuple(clip_rect)} is not inside of a picture of width {width} and height {height}"
+        raise MXNetError(explain(problem, op="imdecode"))
+    part = np.ascontiguousarray(picture[y0:y1, x0:x1].transpose(2, 0, 1), np.float32)
+    made = from_host(part, as_context(None) if out is None else out.context)
+    made = made if mean is None else made - mean
+    if out is None:
+        return made
+    if out.ndim == 4:
+        out[index] = made
+    else:
+        out[:] = made
+    return out
+
+
 def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:
-    """Write the one-hot rows of `indices` (n,) into `out` (n, classes). Deprecated in MXNet; use `one_hot`."""
+    """Write the one-hot rows of `indices` (n,) into `out` (n, classes). Deprecated in MXNet; use `one_hot`.
+
+    Raises MXNetError when `out` does not have one row an index.
+    """
+    if out.ndim != 2 or indices.shape != out.shape[:1]:
+        problem = f"indices of shape {indices.shape} need out of shape ({indices.size}, classes), got {out.shape}"
+        raise MXNetError(explain(problem, op="onehot_encode"))
     return invoke("one_hot", (indices,), {"depth": out.shape[1]}).copyto(out)
 
 

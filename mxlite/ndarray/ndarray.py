@@ -158,7 +158,7 @@ class NDArray(Arithmetic, Indexing, Interchange, Methods):
     as_in_ctx = as_in_context
 
     def astype(self, dtype: Any, copy: bool = True) -> Self:
-        """A copy in another dtype, float32 for None; with ``copy=False`` this very array when it has the dtype already."""
+        """A copy in another dtype, float32 for None; with ``copy=False`` this very array if it has that dtype."""
         wanted = as_dtype("float32" if dtype is None else dtype, "astype")
         if not copy and wanted == self._cell.dtype:
             return self

@@ -7,6 +7,7 @@ The same function serves two arrays of one shape (`elemwise_add`, which Symbols 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -163,7 +164,9 @@ def _divide(x: Any, y: Any) -> jax.Array:
     if is_float(x):
         return x / y
     x, y = jnp.broadcast_arrays(x, y)
-    return lax.div(x, y)  # truncates; // would floor
+    zero = y == 0
+    by_zero = jnp.asarray(scalar_like(math.inf, x))  # as if floats were divided
+    return jnp.where(zero, by_zero, lax.div(x, jnp.where(zero, jnp.ones_like(y), y)))  # truncates; // would floor
 
 
 def _mod(x: Any, y: Any) -> jax.Array:
