@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import MXNetError, explain
+from .errors import Message, MXNetError, explain
 from .graph import Graph
 from .lower import Arrays, lower
 
@@ -70,11 +70,29 @@ class Compiled:
     def __call__(self, *args: Any) -> Any:
         self.launches += 1
         COUNTERS.launches += 1
-        return self._jitted(*args)
+        try:
+            return self._jitted(*args)
+        except jax.errors.JaxRuntimeError as e:
+            raise MXNetError(refused(e, f"program {self.name!r}", _largest(args))) from e
 
     def lower(self, *args: Any) -> jax.stages.Lowered:
         """The program for these arguments as `jax.stages.Lowered`, to read its HLO or its memory plan."""
         return self._jitted.lower(*args)
+
+
+def refused(error: Exception, op: str, given: Iterable[tuple[str, Any]]) -> Message:
+    """The message for what XLA or a device refused to do."""
+    memory = "RESOURCE_EXHAUSTED" in str(error)
+    hint = "smaller batches, or a dtype of fewer bits, take less memory" if memory else ""
+    return explain(str(error).partition("\n")[0], op=op, given=given, hint=hint)
+
+
+def _largest(args: Any, count: int = 4) -> list[tuple[str, Any]]:
+    """The largest arrays of a call, by the path that leads to them."""
+    leaves = [(path, x) for path, x in jax.tree_util.tree_leaves_with_path(args) if getattr(x, "shape", None)]
+    leaves.sort(key=lambda leaf: -leaf[1].nbytes)
+    names = [next((str(key.key) for key in reversed(path) if hasattr(key, "key")), "array") for path, _ in leaves]
+    return [(name, f"{x.shape} {x.dtype}") for name, (_, x) in zip(names[:count], leaves, strict=False)]
 
 
 class Program:

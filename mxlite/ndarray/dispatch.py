@@ -17,6 +17,7 @@ from jax.core import Tracer
 from mxlite_compiler.graph import Node
 from mxlite_compiler.op import Mode, Op, get_op
 from mxlite_compiler.params import parse
+from mxlite_compiler.program import refused
 from mxlite_compiler.segments import HostOp
 
 from .. import _rng
@@ -271,7 +272,7 @@ def run(
     key = _rng.draw_key(ctx) if prog.op.random else None
     try:
         outs, written = prog.fn(key, scalars, *inputs)
-    except (TypeError, ValueError) as e:
+    except (TypeError, ValueError, jax.errors.JaxRuntimeError) as e:
         raise _explained(prog, arrays, e) from e
     if prog.op.random and isinstance(outs[0], Tracer):
         _refuse_frozen(prog, scalars, inputs)
@@ -345,4 +346,4 @@ def _explained(prog: Program, arrays: Sequence[Handle], error: Exception) -> MXN
             )
         )
     given = [(n, f"{a.shape} {a._cell.dtype}") for n, a in zip(names, arrays, strict=False)]
-    return MXNetError(explain(str(error).split("\n")[0], op=prog.op.name, given=given))
+    return MXNetError(refused(error, prog.op.name, given))
