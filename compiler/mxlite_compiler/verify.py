@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .errors import MXNetError, explain
+from .errors import MXNetError, enrich, explain
 from .graph import Graph, Node
 
 
@@ -17,7 +17,11 @@ def verify(graph: Graph) -> None:
         MXNetError: naming the first node that breaks a rule.
     """
     for node in graph.nodes:
-        _verify_node(node)
+        try:
+            _verify_node(node)
+        except MXNetError as e:
+            enrich(e, source=node.source)
+            raise
     for i, entry in enumerate(graph.entries):
         _verify_entry(entry.node, entry.index, f"head {i} of the graph")
 
@@ -45,4 +49,4 @@ def _verify_node(node: Node) -> None:
 
 def _verify_entry(node: Node, index: int, where: str) -> None:
     if not 0 <= index < node.num_outputs:
-        raise MXNetError(f"{where} reads output {index} of node {node.name!r}, which has {node.num_outputs}")
+        raise MXNetError(explain(f"{where} reads output {index} of node {node.name!r}, which has {node.num_outputs}"))

@@ -267,7 +267,7 @@ def run(
     if out is None and not recording and prog.simple:  # the usual case, short
         try:
             return cls._wrap(prog.fn(None, scalars, *inputs)[0][0], ctx)
-        except (TypeError, ValueError) as e:
+        except (TypeError, ValueError, jax.errors.JaxRuntimeError) as e:
             raise _explained(prog, arrays, e) from e
     key = _rng.draw_key(ctx) if prog.op.random else None
     try:
