@@ -18,6 +18,7 @@ from ..base import EagerScope, MXNetError, explain
 from . import _kernels
 from .handle import Handle
 from .plan import OUTSIDE, PlanKey, Port, Step, plan, replay
+from .rows import whole
 from .tape import Entry, Leaf, Source, TapeNode, entry_of
 
 #: The gradients that are known, by what they belong to.
@@ -95,7 +96,7 @@ def grad(
             found: Gradients = {}
             _Sweep(nodes, set(wanted), train_mode).run(heads, entries, head_grads, found)
             results = [
-                type(v)._wrap(_or_zeros(found.get((leaf, 0)), v), v._cell.ctx)
+                type(v)._wrap(_or_zeros(whole(found.get((leaf, 0))), v), v._cell.ctx)
                 for v, leaf in zip(variables, wanted, strict=True)
             ]
     if not retain_graph:

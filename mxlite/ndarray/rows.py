@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+Shape = tuple[int, ...]
+
 
 @jax.tree_util.register_pytree_node_class
 class RowGradient:

@@ -27,7 +27,6 @@ from .arrays import new_sym_matrix_with_real_eigvals_2d as new_sym_matrix_with_r
 from .arrays import new_sym_matrix_with_real_eigvals_nd as new_sym_matrix_with_real_eigvals_nd
 from .arrays import np_reduce as np_reduce
 from .arrays import rand_coord_2d as rand_coord_2d
-from .arrays import rand_ndarray as rand_ndarray
 from .arrays import rand_shape_2d as rand_shape_2d
 from .arrays import rand_shape_3d as rand_shape_3d
 from .arrays import rand_shape_nd as rand_shape_nd
@@ -59,6 +58,11 @@ from .datasets import get_mnist_ubyte as get_mnist_ubyte
 from .datasets import get_zip_data as get_zip_data
 from .gradients import check_numeric_gradient as check_numeric_gradient
 from .gradients import numeric_grad as numeric_grad
+from .sparse import create_sparse_array as create_sparse_array
+from .sparse import create_sparse_array_zd as create_sparse_array_zd
+from .sparse import rand_ndarray as rand_ndarray
+from .sparse import rand_sparse_ndarray as rand_sparse_ndarray
+from .sparse import shuffle_csr_column_indices as shuffle_csr_column_indices
 from .statistics import chi_square_check as chi_square_check
 from .statistics import gen_buckets_probs_with_ppf as gen_buckets_probs_with_ppf
 from .statistics import mean_check as mean_check

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays for tests: random shapes, random values, matrices with known properties. All of them dense.
+"""Arrays for tests: random shapes, random values, matrices with known properties; `sparse` has the sparse ones.
 
 The random ones draw from numpy's global generator, in MXNet's order: `numpy.random.seed` gives what it gives there.
 """
@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ..base import MXNetError, explain
-from ..context import Context
 from ..ndarray import NDArray, array
 from .comparison import host
 
@@ -68,37 +66,6 @@ def random_sample(population: Sequence[Any], k: int) -> list[Any]:
     shuffled = list(population)
     np.random.shuffle(shuffled)
     return shuffled[:k]
-
-
-def rand_ndarray(
-    shape: Any,
-    stype: str = "default",
-    density: float | None = None,
-    dtype: Any = None,
-    modifier_func: Callable[[Any], Any] | None = None,
-    shuffle_csr_indices: bool = False,
-    distribution: str | None = None,
-    ctx: Context | None = None,
-) -> NDArray:
-    """A standard normal NDArray.
-
-    Args:
-        shape: its shape.
-        stype: "default", the dense storage.
-        density: only for sparse storage, as `modifier_func`, `shuffle_csr_indices` and `distribution`.
-        dtype: float32 by default; integers are cut towards zero.
-        ctx: the device, by default the current one.
-
-    Raises:
-        MXNetError: for sparse storage.
-        AssertionError: for any other storage.
-    """
-    if stype in ("csr", "row_sparse"):
-        problem = f"stype={stype!r}: arrays for tests are dense"
-        raise MXNetError(explain(problem, op="rand_ndarray", hint='leave stype out, or write "default"'))
-    if stype != "default":
-        raise AssertionError(f'rand_ndarray: unknown storage type {stype!r}; the dense one is called "default"')
-    return array(random_arrays(tuple(shape)), ctx=ctx, dtype=default_dtype() if dtype is None else dtype)
 
 
 def create_2d_tensor(rows: int, columns: int, dtype: Any = np.int64) -> NDArray:

@@ -64,7 +64,13 @@ def square_sum(data, *, axis: Shape | None = None, keepdims: bool = False, exclu
 square_sum.infer(infer_reduction)
 
 
-@op("_sparse_adagrad_update", "*s, *s, *s -> *s", mutates=("history",), dynamic=("lr", "wd", "rescale_grad"), floats=True)
+@op(
+    "_sparse_adagrad_update",
+    "*s, *s, *s -> *s",
+    mutates=("history",),
+    dynamic=("lr", "wd", "rescale_grad"),
+    floats=True,
+)
 def adagrad_update(
     weight,
     grad,
@@ -76,7 +82,7 @@ def adagrad_update(
     rescale_grad: float = 1.0,
     clip_gradient: float = -1.0,
 ):
-    """AdaGrad, Duchi et al. 2011: ``weight - lr * g / sqrt(history + epsilon)``, where `history` sums the squares of g.
+    """AdaGrad, Duchi et al. 2011: ``weight - lr * g / sqrt(history + epsilon)``; `history` sums the squares of g.
 
     Args:
         weight, grad, history: arrays of one shape; `history` is written. Of a row_sparse gradient only its rows count.

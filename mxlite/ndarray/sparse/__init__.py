@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`mx.nd.sparse`: arrays of which only what is not zero is stored, and the operators whose name begins with ``_sparse_``."""
+"""`mx.nd.sparse`: arrays of which only what is not zero is stored, and the operators ``_sparse_*``."""
 
 from __future__ import annotations
 

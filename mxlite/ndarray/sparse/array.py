@@ -87,9 +87,7 @@ class BaseSparseNDArray(NDArray):
         log("a function that takes dense arrays", [self._stype], "default")
         return self._stored.dense()
 
-    def _call(
-        self, prog: Program, values: Sequence[Any], arrays: Sequence[Handle], ctx: Context, out: Any
-    ) -> Any:
+    def _call(self, prog: Program, values: Sequence[Any], arrays: Sequence[Handle], ctx: Context, out: Any) -> Any:
         return call.run(prog, values, arrays, ctx, out, wrap)
 
     def _in_storage(self, stype: str) -> NDArray:
@@ -125,7 +123,10 @@ class BaseSparseNDArray(NDArray):
     @property
     def _sum(self) -> Any:
         stored = self._stored
-        return RowGradient(*stored.operands(), stored.shape) if self._stype == "row_sparse" else stored.dense()
+        if self._stype != "row_sparse":
+            return stored.dense()
+        values, places = stored.operands()
+        return RowGradient(values, places, stored.shape)
 
     def _zero(self) -> None:
         self._cell.write(storage.empty(self._stype, self.shape, self._cell.dtype, self._cell.ctx.jax_device))

@@ -38,9 +38,9 @@ class SparseCall(Call):
         for (_, _, count), x in zip(self.forms, inputs, strict=False):
             operands.append((x, *rest[: count - 1]))
             del rest[: count - 1]
-        if self.name == "dot" and wanted == (1,) and self.forms[0][0] == "csr" and heads[0] is not None:
-            if not self.prog.params.transpose_b:
-                return [self._dot_rhs(operands[0], heads[0])]
+        rows_only = self.name == "dot" and self.forms[0][0] == "csr" and not self.prog.params.transpose_b
+        if rows_only and tuple(wanted) == (1,) and heads[0] is not None:
+            return [self._dot_rhs(operands[0], heads[0])]
         if self.name in ("cast_storage", "_copy"):
             return [heads[0]]
         dense = [

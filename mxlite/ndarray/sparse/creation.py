@@ -13,7 +13,7 @@ from .. import creation
 from .._convert import from_python
 from ..ndarray import NDArray
 from . import storage
-from .array import BaseSparseNDArray, CSRNDArray, RowSparseNDArray, wrap
+from .array import BaseSparseNDArray, CSRNDArray, RowSparseNDArray, converted, wrap
 from .storage import Csr, Rows
 
 Shape = tuple[int, ...]
@@ -47,7 +47,7 @@ def _shape_only(arg: Any) -> bool:
     return isinstance(arg, tuple) and bool(arg) and all(isinstance(n, integer_types) for n in arg)
 
 
-def _checked(made: BaseSparseNDArray, shape: Any) -> Any:
+def _checked(made: NDArray, shape: Any) -> Any:
     if shape is not None and tuple(shape) != made.shape:
         raise ValueError(f"the source has shape {made.shape}, shape={tuple(shape)} was asked for")
     return made
@@ -76,12 +76,13 @@ def csr_matrix(arg1: Any, shape: Any = None, ctx: Context | None = None, dtype: 
     if isinstance(arg1, tuple) and len(arg1) == 3:
         return _from_rows(*arg1, shape, where, dtype)
     if isinstance(arg1, tuple):
-        raise ValueError(f"csr_matrix takes (rows, columns), (data, (row, column)) or (data, indices, indptr), not {len(arg1)} parts")
+        forms = "(rows, columns), (data, (row, column)) or (data, indices, indptr)"
+        raise ValueError(f"csr_matrix takes {forms}, not a tuple of {len(arg1)} parts")
     if isinstance(arg1, RowSparseNDArray):
         raise ValueError("csr_matrix takes no RowSparseNDArray; tostype('default') makes it dense")
     if isinstance(arg1, CSRNDArray) or _is_scipy(arg1):
         return _checked(array(arg1, where, dtype), shape)
-    return _checked(_dense(arg1, where, dtype).tostype("csr"), shape)
+    return _checked(converted(_dense(arg1, where, dtype), "csr"), shape)
 
 
 def _dense(source: Any, ctx: Context, dtype: Any) -> NDArray:
@@ -98,9 +99,9 @@ def _from_rows(data: Any, indices: Any, indptr: Any, shape: Any, ctx: Context, d
         raise MXNetError(explain(f"{len(values)} values for {len(columns)} indices", op="csr_matrix"))
     if shape is None:
         shape = len(starts) - 1, int(columns.max()) + 1 if len(columns) else 0
-    made = wrap(Csr(storage.on_device(values, ctx.jax_device), columns, starts, _matrix(shape)), ctx)
+    made: Any = wrap(Csr(storage.on_device(values, ctx.jax_device), columns, starts, _matrix(shape)), ctx)
     made.check_format(full_check=False)
-    return made  # pyright: ignore[reportReturnType]
+    return made
 
 
 def _from_places(data: Any, places: Any, shape: Any, ctx: Context, dtype: Any) -> CSRNDArray:
@@ -114,7 +115,7 @@ def _from_places(data: Any, places: Any, shape: Any, ctx: Context, dtype: Any) -
     if shape is None:
         shape = (int(rows.max()) + 1, int(columns.max()) + 1) if len(rows) else (0, 0)
     shape = _matrix(shape)
-    if len(rows) and not (0 <= min(rows.min(), columns.min()) and rows.max() < shape[0] and columns.max() < shape[1]):
+    if len(rows) and not (min(rows.min(), columns.min()) >= 0 and rows.max() < shape[0] and columns.max() < shape[1]):
         raise ValueError(f"csr_matrix: a place is outside of shape {shape}")
     found, at = np.unique(rows * shape[1] + columns, return_inverse=True)
     summed = np.zeros(len(found), values.dtype)
@@ -158,7 +159,7 @@ def row_sparse_array(arg1: Any, shape: Any = None, ctx: Context | None = None, d
         return _checked(array(arg1, where, dtype), shape)
     if arg1 is None:
         raise MXNetError(explain("takes an array, not None", op="row_sparse_array"))
-    return _checked(_dense(arg1, where, dtype).tostype("row_sparse"), shape)
+    return _checked(converted(_dense(arg1, where, dtype), "row_sparse"), shape)
 
 
 def _from_indices(data: Any, indices: Any, shape: Any, ctx: Context, dtype: Any) -> RowSparseNDArray:
@@ -228,4 +229,3 @@ def array(source_array: Any, ctx: Context | None = None, dtype: Any = None) -> A
     ordered = source_array if source_array.has_sorted_indices else source_array.sorted_indices()
     parts = ordered.data, ordered.indices, ordered.indptr
     return _from_rows(*parts, source_array.shape, as_context(ctx, "array"), dtype)
-

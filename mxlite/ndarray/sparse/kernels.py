@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sparse forms of operators: structure in numpy, values in compiled programs.
 
-A kernel takes the call and its inputs: `Stored` parts or dense JAX arrays. It returns `Stored` parts, a dense array, or None for storages that MXNet, too, computes on dense copies. What MXNet keeps
-sparse is kept.
+A kernel takes the call and its inputs: `Stored` parts or dense JAX arrays. It returns `Stored` parts, a dense array, or
+None for storages that MXNet, too, computes on dense copies. What MXNet keeps sparse is kept.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ def _cast_storage(given: Given, inputs: Sequence[Any]) -> Any:
 
 # Two arrays.
 
-_ADDED = {"broadcast_add": jnp.add, "elemwise_add": jnp.add, "broadcast_sub": jnp.subtract, "elemwise_sub": jnp.subtract}
+_ADDED = {
+    "broadcast_add": jnp.add, "elemwise_add": jnp.add, "broadcast_sub": jnp.subtract, "elemwise_sub": jnp.subtract
+}  # fmt: skip
 _TIMES = {"broadcast_mul": jnp.multiply, "elemwise_mul": jnp.multiply}
 
 
@@ -135,7 +137,9 @@ def _binary(given: Given, inputs: Sequence[Any]) -> Any:
 @_kernel("broadcast_div")
 def _divided(given: Given, inputs: Sequence[Any]) -> Any:
     a, b = inputs
-    return _with_dense(jnp.divide, a, b) if isinstance(a, Csr) and not isinstance(b, Stored) and a.shape != b.shape else None
+    if not isinstance(a, Csr) or isinstance(b, Stored) or a.shape == b.shape:
+        return None
+    return _with_dense(jnp.divide, a, b)
 
 
 def _union(fn: Any, a: Any, b: Any) -> Stored:
@@ -155,7 +159,7 @@ def _by_place(fn: Any, shape: Any, values: jax.Array, places: Any, dense: jax.Ar
     return fn(values, jnp.broadcast_to(dense, shape).at[tuple(places)].get(mode="clip"))
 
 
-def _with_dense(fn: Any, x: Stored, dense: jax.Array) -> Stored | None:
+def _with_dense(fn: Any, x: Stored, dense: Any) -> Stored | None:
     try:
         fits = np.broadcast_shapes(x.shape, dense.shape) == x.shape
     except ValueError:
@@ -178,7 +182,9 @@ def _add_n(given: Given, inputs: Sequence[Any]) -> Any:
 
 
 @partial(jax.jit, static_argnums=(4, 5))
-def _product(values: jax.Array, out_rows: Any, in_rows: Any, dense: jax.Array, size: int, transposed: bool) -> jax.Array:
+def _product(
+    values: jax.Array, out_rows: Any, in_rows: Any, dense: jax.Array, size: int, transposed: bool
+) -> jax.Array:
     dense = dense.T if transposed else dense
     terms = values[:, None] * dense.at[in_rows].get(mode="fill", fill_value=0)
     return jnp.zeros((size, dense.shape[1]), dense.dtype).at[out_rows].add(terms, mode="drop")
@@ -370,7 +376,7 @@ def _retain(given: Given, inputs: Sequence[Any]) -> Any:
     if not isinstance(x, Rows):
         raise MXNetError(explain(f"takes a row_sparse array, not {getattr(x, 'stype', 'default')}", op="retain"))
     wanted = np.asarray(indices).astype(np.int64).reshape(-1)
-    if wanted.size and not (0 <= wanted.min() and wanted.max() < x.shape[0]):
+    if wanted.size and not (wanted.min() >= 0 and wanted.max() < x.shape[0]):
         raise MXNetError(explain(f"a row of {wanted[:20].tolist()} is none of {x.shape[0]}", op="retain"))
     order = np.argsort(x.indices, kind="stable")
     ordered = x.indices[order]

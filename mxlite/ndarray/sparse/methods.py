@@ -24,7 +24,7 @@ def tostype(self: NDArray, stype: str) -> NDArray:
     Args:
         stype: "default", "csr" or "row_sparse".
 
-    Raises MXNetError for another storage; ValueError from csr to row_sparse or back, and for csr when this is no matrix.
+    Raises MXNetError for another storage; ValueError from csr to row_sparse or back, and to csr when this is no matrix.
     """
     if stype not in STORAGES:
         raise MXNetError(explain(f"stype={stype!r} is none of {', '.join(STORAGES)}", op="cast_storage"))
@@ -48,6 +48,6 @@ def attach_grad(self: NDArray, grad_req: str = "write", stype: str | None = None
     """
     kind = self.stype if stype is None else stype
     if kind == "default" and not self.shape:
-        self._mark(self._in_storage("default") * 0, grad_req)
+        self._mark(converted(self, "default") * 0, grad_req)
         return
     self._mark(zeros(kind, self.shape, self.context, self.dtype), grad_req)

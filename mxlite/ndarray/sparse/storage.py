@@ -81,7 +81,7 @@ class Stored:
 
 
 class Csr(Stored):
-    """A matrix of rows one behind the other; row i is ``indptr[i]:indptr[i + 1]`` of columns `indices` and of `values`."""
+    """A matrix, row behind row: row i is ``indptr[i]:indptr[i + 1]`` of the columns `indices` and of `values`."""
 
     stype = "csr"
 
