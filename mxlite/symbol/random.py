@@ -23,7 +23,8 @@ def _draw(
     """A draw with numbers (`scalar_op`) or symbols (`symbol_op`) as `params`.
 
     Raises:
-        ValueError: `params` are not all of one kind.
+        AssertionError: `params` are not all of one kind.
+        ValueError: the first of them is neither.
     """
     name, attr = kwargs.pop("name", None), kwargs.pop("attr", None)
     options = {**({} if shape is None else {"shape": shape}), **({} if dtype is None else {"dtype": dtype}), **kwargs}
@@ -33,7 +34,9 @@ def _draw(
     if all(is_scalar(p) for p in params.values()):
         return Symbol(make_node(get_op(scalar_op), scalar_op, (), {}, {**params, **options}, name, attr).entries())
     shown = ", ".join(f"{k}={v!r}" for k, v in params.items())
-    raise ValueError(f"Distribution parameters must all be either Symbols or numbers, got {shown}")
+    first = next(iter(params.values()))
+    error = AssertionError if isinstance(first, Symbol) or is_scalar(first) else ValueError
+    raise error(f"Distribution parameters must all be either Symbols or numbers, got {shown}")
 
 
 def uniform(low: Any = 0, high: Any = 1, shape: Any = None, dtype: Any = None, **kwargs: Any) -> Symbol:
@@ -46,7 +49,8 @@ def uniform(low: Any = 0, high: Any = 1, shape: Any = None, dtype: Any = None, *
         kwargs: `name`, `attr`, `ctx`.
 
     Raises:
-        ValueError: `low` and `high` are of different kinds.
+        AssertionError: `low` and `high` are of different kinds.
+        ValueError: `low` is neither a Symbol nor a number.
     """
     return _draw("_random_uniform", "_sample_uniform", {"low": low, "high": high}, shape, dtype, kwargs)
 

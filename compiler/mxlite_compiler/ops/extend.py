@@ -83,7 +83,7 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     return ins, [join_shapes(_stretch(data, target), outs[0], "the output")]
 
 
-@op("broadcast_like")
+@op("broadcast_like", dtypes="t, u -> t")
 def broadcast_like(lhs, rhs, *, lhs_axes: Shape | None = None, rhs_axes: Shape | None = None):
     """`lhs` with axes of size 1 repeated to the size that an axis of `rhs` has.
 

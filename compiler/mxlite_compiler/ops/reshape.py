@@ -227,7 +227,7 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     return [data], [out]
 
 
-@op("reshape_like")
+@op("reshape_like", dtypes="t, u -> t")
 def reshape_like(
     lhs, rhs, *, lhs_begin: int | None = None, lhs_end: int | None = None, rhs_begin: int | None = None,
     rhs_end: int | None = None,

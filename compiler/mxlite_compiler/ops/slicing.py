@@ -117,7 +117,7 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     return [tuple(n if i == axis else m for i, (n, m) in enumerate(zip(data, out or data, strict=True)))], [out]
 
 
-@op("slice_like")
+@op("slice_like", dtypes="t, u -> t")
 def slice_like(data, shape_like, *, axes: Shape = ()):
     """The leading part of `data` that has the sizes of `shape_like` on `axes`.
 
