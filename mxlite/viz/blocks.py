@@ -65,7 +65,7 @@ def blocks(
 
 
 def _cut(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
-    """Cut after each node that is the only one read from there on."""
+    """Cut after each node that is the only one read from there on, and that all before it leads to."""
     number = {name: i for i, name in enumerate(names)}
     last: dict[int, int] = {}
     back = [0] * (len(names) + 1)  # an edge backwards, between nodes of one name, keeps all between together
@@ -76,11 +76,12 @@ def _cut(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
             back[r] += 1
             back[s] -= 1
     parts: list[list[str]] = [[]]
-    reach = circles = 0
+    reach = circles = ends = 0
     for i, name in enumerate(names):
         parts[-1].append(name)
         circles += back[i]
-        if reach <= i < last.get(i, i) and not circles:
+        ends += i not in last
+        if reach <= i < last.get(i, i) and not circles and not ends:
             parts.append([])
         reach = max(reach, last.get(i, i))
     return [part for part in parts if part]

@@ -36,8 +36,8 @@ def _known_shapes(symbol: Symbol) -> dict[Entry, tuple[int, ...]]:
         _, found, _ = internals.infer_shape_partial()
     except MXNetError:
         return {}
-    shapes = zip(internals.graph.entries, found or (), strict=False)
-    return {entry: shape for entry, shape in shapes if shape and all(size > 0 for size in shape)}
+    shapes = dict(zip(internals.graph.entries, found, strict=True))
+    return {entry: shape for entry, shape in shapes.items() if shape and all(size > 0 for size in shape)}
 
 
 Symbol._picture = staticmethod(html)

@@ -18,6 +18,6 @@ if __name__ == "__main__":
         json.dump(pictures.describe(mxnet), file, indent=1, sort_keys=True)
         file.write("\n")
     nets = json.dumps(pictures.of_nets(mxnet, os.path.join(FOLDER, "..", "golden", "nets")), sort_keys=True)
-    with open(os.path.join(FOLDER, "..", "golden", "viz", "nets.json.gz"), "wb") as raw:
-        with gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
-            file.write(nets.encode())
+    path = os.path.join(FOLDER, "..", "golden", "viz", "nets.json.gz")
+    with open(path, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
+        file.write(nets.encode())

@@ -104,6 +104,13 @@ def test_blocks_cover_everything():
         assert source in block.names or source == block.entry
 
 
+def test_outputs_on_the_way_keep_a_network_together():
+    x = mx.sym.relu(mx.sym.Variable("x"), name="r")
+    net = mx.sym.Group([mx.sym.tanh(x, name="side"), mx.sym.exp(mx.sym.sin(x, name="s"), name="e")])
+    *_, parts = arranged(net)
+    assert [b.names for b in parts] == [("x",), ("r",), ("side", "s", "e")]
+
+
 def test_long_edges_are_straight():
     made, *_ = arranged(load("resnet20"))
     for path in made.paths.values():
