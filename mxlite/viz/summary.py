@@ -34,6 +34,7 @@ def print_summary(
 
     Raises:
         TypeError: `symbol` is no Symbol.
+        IndexError: there are fewer than four `positions`.
         ValueError: `shape` does not decide all shapes.
         MXNetError: `shape` names no argument, or shapes contradict.
 
@@ -41,6 +42,8 @@ def print_summary(
     """
     if not isinstance(symbol, Symbol):
         raise TypeError(f"symbol must be Symbol, got {symbol!r}")
+    if len(positions) < len(_HEADINGS):
+        raise IndexError(f"positions must say where {len(_HEADINGS)} columns end, got {list(positions)}")
     shapes = inferred_shapes(symbol, shape) if shape is not None else {}
     ends = [int(line_length * p) if positions[-1] <= 1 else int(p) for p in positions]
     print("_" * line_length)
@@ -115,6 +118,6 @@ def _count(node: Node, channels: int, shapes: Shapes) -> int:
 
 def _row(fields: Sequence[str], ends: Sequence[int]) -> str:
     line = ""
-    for field, end in zip(fields, ends, strict=True):
+    for field, end in zip(fields, ends, strict=False):
         line = (line + field)[:end].ljust(end)
     return line

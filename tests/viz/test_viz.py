@@ -157,6 +157,14 @@ def test_errors():
             mx.viz.plot_network(net, node_attrs=attrs)
 
 
+def test_positions_of_columns(capsys):
+    net = pictures.mlp(mx)
+    with pytest.raises(IndexError, match="4 columns"):
+        mx.viz.print_summary(net, positions=[0.3, 0.6])
+    assert capsys.readouterr().out == ""
+    assert pictures.printed(mx, net, positions=[0.44, 0.64, 0.74, 1.0, 1.0]) == pictures.printed(mx, net)
+
+
 def test_spread_keeps_order_and_distance():
     assert spread([0, 0, 10], [1, 1, 1], [4, 4]) == pytest.approx([-2, 2, 10])
     assert spread([5, 0], [1, 3], [2]) == pytest.approx([-0.25, 1.75])
