@@ -20,6 +20,7 @@ from mxlite_compiler.errors import Message, explain, parts_of
 from mxlite_compiler.graph import Entry, Graph, Node
 from mxlite_compiler.lower import lower
 from mxlite_compiler.op import OPS, Op, op
+from mxlite_compiler.program import Compiled
 from mxlite_compiler.verify import verify
 
 HERE = Path(__file__).name
@@ -169,9 +170,15 @@ def test_messages_keep_their_parts():
     assert parts_of(ValueError("other")) is None
 
 
-def test_memory_that_is_not_there():
-    big = mx.sym.broadcast_to(mx.sym.var("x"), shape=(10**6, 10**7), name="big")
-    bound = mx.sym.exp(big, name="grown").bind(mx.cpu(), {"x": mx.nd.ones((1, 1))}, grad_req="null")
-    for call in (bound.forward, lambda: mx.nd.broadcast_to(mx.nd.ones((1, 1)), shape=(10**6, 10**7)).wait_to_read()):
-        text = told(call)
-        assert "Out of memory" in text and "(1, 1) float32" in text and "smaller batches" in text
+def test_what_a_device_refuses_names_the_program_and_its_largest_arrays(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*args: Any) -> None:
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.\nand a long story")
+
+    run = Compiled(lambda args: args, "net_predict")
+    monkeypatch.setattr(run, "_jitted", refuse)
+    text = told(lambda: run({"x": jax.numpy.ones((1, 1)), "w": jax.numpy.ones((4, 5), "float32")}))
+    assert text == (
+        "program 'net_predict': RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.\n"
+        "  given: w=(4, 5) float32, x=(1, 1) float64\n"
+        "  hint: smaller batches, or a dtype of fewer bits, take less memory"
+    )

@@ -241,7 +241,7 @@ MODULES: dict[str, Case] = {
         MXNetError,
         r"2 data arrays, the module was bound to 1 \(data\)",
     ),
-    "too many columns": (lambda: ready().predict(nd.ones((4, 7))), MXNetError, r"fc_weight would change.*\(3, 7\)"),
+    "too many columns": (lambda: ready().predict(nd.ones((4, 7))), MXNetError, r"fc_weight.*\(3, 7\)"),
     "backward before forward": (
         lambda: ready().backward(),
         AssertionError,
@@ -268,7 +268,7 @@ ITERATORS: dict[str, Case] = {
     "prefetching a number": (lambda: mx.io.PrefetchingIter(3), TypeError, "takes data iterators, got int"),
     "a step of 0": (lambda: mx.lr_scheduler.FactorScheduler(0), ValueError, "at least 1, got 0"),
     "a metric of no function": (lambda: mx.metric.np(3), TypeError, "needs a function.*got 3"),
-    "a plot of no symbol": (lambda: mx.viz.plot_network(3), TypeError, "must be a Symbol, got 3"),
+    "a plot of no symbol": (lambda: mx.viz.plot_network(3), TypeError, "must be a Symbol, got .*3"),
 }
 GROUPS = {"array": ARRAYS, "file": FILES, "symbol": SYMBOLS, "module": MODULES, "iterator": ITERATORS}
 CASES = {f"{group}: {name}": case for group, cases in GROUPS.items() for name, case in cases.items()}
