@@ -113,7 +113,8 @@ class DataBatch:
         self.provide_label = provide_label
 
     def __str__(self) -> str:
-        data, label = (None if a is None else [x.shape for x in a] for a in (self.data, self.label))
+        data = None if self.data is None else [x.shape for x in self.data]
+        label = [x.shape for x in self.label] if self.label else None
         return f"{type(self).__name__}: data shapes: {data} label shapes: {label}"
 
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 import abc
 import logging
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import metric as metrics
-from ..base import MXNetError
+from ..base import MXNetError, nearest
 from ..initializer import Uniform
 from ..io import DataBatch
 from ..model import BatchEndParam
@@ -255,7 +256,7 @@ class BaseModule(abc.ABC):
         for epoch in range(begin_epoch, num_epoch):
             tic = time.time()
             eval_metric.reset()
-            self._fit_epoch(epoch, train_data, eval_metric, batch_end_callback, monitor, sparse_row_id_fn)
+            self._fit_epoch(epoch, train_data, eval_metric, batch_end_callback, monitor, sparse_row_id_fn, locals())
             for name, value in eval_metric.get_global_name_value():
                 self.logger.info("Epoch[%d] Train-%s=%f", epoch, name, value)
             self.logger.info("Epoch[%d] Time cost=%.3f", epoch, time.time() - tic)
@@ -283,7 +284,9 @@ class BaseModule(abc.ABC):
         batch_end_callback: Any,
         monitor: Any,
         sparse_row_id_fn: Any,
+        around: Mapping[str, Any],
     ) -> None:
+        """One epoch; callbacks find the variables of `fit`, which are `around`, beside those of the batch."""
         batches = iter(train_data)
         data_batch = next(batches, None)
         nbatch = 0
@@ -297,16 +300,16 @@ class BaseModule(abc.ABC):
                 self.update_metric(eval_metric, data_batch.label)
             self.update()
             # The next batch is fetched while the device works on this one.
-            next_batch = next(batches, None)
-            if next_batch is not None:
-                self.prepare(next_batch, sparse_row_id_fn)
+            next_data_batch = next(batches, None)
+            if next_data_batch is not None:
+                self.prepare(next_data_batch, sparse_row_id_fn)
             if not joins:
                 self.update_metric(eval_metric, data_batch.label)
             if monitor is not None:
                 monitor.toc_print()
             for callback in _as_list(batch_end_callback):
-                callback(BatchEndParam(epoch, nbatch, eval_metric, locals()))
-            data_batch, nbatch = next_batch, nbatch + 1
+                callback(BatchEndParam(epoch, nbatch, eval_metric, {**around, **locals()}))
+            data_batch, nbatch = next_data_batch, nbatch + 1
 
     # Parameters.
 
@@ -318,8 +321,27 @@ class BaseModule(abc.ABC):
         force_init: bool = True,
         allow_extra: bool = False,
     ) -> None:
-        """Assign parameters; see `init_params` for the arguments."""
+        """Assign parameters; see `init_params` for the arguments.
+
+        Raises:
+            ValueError: with `allow_missing` and without `allow_extra`, for a name that the module does not have. Nothing
+                is changed. (MXNet looks at the names in this case only.)
+        """
+        if allow_missing and self.params_initialized and not force_init:
+            warnings.warn("Parameters already initialized and force_init=False. set_params call ignored.", stacklevel=2)
+            return
+        if allow_missing and not allow_extra:
+            self._refuse_extra(arg_params, self.symbol.list_arguments(), "arguments")
+            self._refuse_extra(aux_params, self.symbol.list_auxiliary_states(), "auxiliary states")
         self.init_params(None, arg_params, aux_params, allow_missing, force_init, allow_extra)
+
+    @staticmethod
+    def _refuse_extra(given: Mapping[str, NDArray] | None, names: Sequence[str], kind: str) -> None:
+        for name in given or ():
+            if name not in names:
+                raise ValueError(
+                    f"Find name {name!r} that is not in the {kind}{nearest(name, names)}; allow_extra=True leaves it out"
+                )
 
     def save_params(self, fname: str) -> None:
         """Write the parameters to `fname`, atomically, under ``arg:`` and ``aux:`` names."""

@@ -46,6 +46,7 @@ def test_batch() -> None:
     x = mx.nd.ones((2, 3))
     assert str(DataBatch([x], (x,))) == "DataBatch: data shapes: [(2, 3)] label shapes: [(2, 3)]"
     assert str(DataBatch([x])) == "DataBatch: data shapes: [(2, 3)] label shapes: None"
+    assert str(DataBatch([x], [])) == "DataBatch: data shapes: [(2, 3)] label shapes: None"
     batch = DataBatch([x], None, 3, [1], "k", [("a", (2,))], [("b", (2,))])
     assert (batch.pad, batch.index, batch.bucket_key) == (3, [1], "k")
     assert (batch.provide_data, batch.provide_label) == ([("a", (2,))], [("b", (2,))])

@@ -285,3 +285,12 @@ def test_a_nan_learning_rate_is_refused(net, data):
 def test_fit_wants_the_number_of_epochs(net, batches):
     with pytest.raises(AssertionError, match="num_epoch"):
         mx.mod.Module(net).fit(batches)
+
+
+def test_callbacks_find_the_variables_of_fit(net, batches):
+    seen = []
+    mx.mod.Module(net).fit(batches, num_epoch=2, begin_epoch=1, batch_end_callback=lambda p: seen.append(p.locals))
+    assert [(found["num_epoch"], found["begin_epoch"], found["epoch"]) for found in seen] == [(2, 1, 1)] * 4
+    assert [found["nbatch"] for found in seen] == [0, 1, 2, 3]
+    assert seen[0]["data_batch"] is not seen[0]["next_data_batch"]
+    assert {"self", "train_data", "eval_metric", "optimizer", "optimizer_params", "arg_params"} <= set(seen[0])

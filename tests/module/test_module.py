@@ -318,3 +318,18 @@ def test_repeated_calls_are_ignored_as_in_mxnet(trained, batches, caplog):
     ]
     with pytest.warns(UserWarning, match="init_params call ignored"):
         trained.init_params()
+
+
+def test_a_surplus_parameter_beside_missing_ones(trained):
+    """MXNet looks at the names only where some may be missing."""
+    before = weights(trained)
+    some = {"fc1_bias": mx.nd.ones(8), "fc9_bias": mx.nd.ones(8)}
+    trained.set_params({**trained.get_params()[0], "fc9_bias": mx.nd.ones(1)}, {})
+    with pytest.raises(ValueError, match="fc9_bias.*not in the arguments"):
+        trained.set_params(some, {}, allow_missing=True)
+    with pytest.warns(UserWarning, match="set_params call ignored"):
+        trained.set_params(some, {}, allow_missing=True, force_init=False)
+    assert np.array_equal(weights(trained)["fc1_bias"], before["fc1_bias"])
+    trained.set_params(some, {}, allow_missing=True, allow_extra=True)
+    assert np.array_equal(weights(trained)["fc1_bias"], np.ones(8))
+    assert np.array_equal(weights(trained)["fc2_bias"], before["fc2_bias"])
