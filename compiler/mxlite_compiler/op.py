@@ -59,6 +59,7 @@ class Op:
         random: the kernel draws from `Mode.key`.
         loss: the gradient does not depend on the head gradient, so backward needs none.
         dynamic: float parameters that eager calls pass as traced values, so that changing them does not recompile.
+        fixed: values of theirs that are compiled in all the same, because XLA makes something better of them.
         host: runs Python outside the compiled program; the graph is cut there.
         floats: the first input holds floating point numbers; integers are refused.
     """
@@ -82,6 +83,7 @@ class Op:
         random: bool = False,
         loss: bool = False,
         dynamic: Sequence[str] = (),
+        fixed: Sequence[float] = (),
         count: str = "num_args",
         arg_prefix: str = "arg",
         group: Sequence[str] = (),
@@ -91,6 +93,7 @@ class Op:
     ):
         self.name, self.kernel, self.aliases = name, kernel, tuple(alias)
         self.aux, self.random, self.loss, self.dynamic = tuple(aux), random, loss, tuple(dynamic)
+        self.fixed = frozenset(fixed)
         self.host, self.arg_prefix, self._count, self.floats = host, arg_prefix, count, floats
         self.group, self.tail = tuple(group), tuple(tail)
         self._shapes, self._dtypes, self._drop = shapes, dtypes, dict(drop or {})

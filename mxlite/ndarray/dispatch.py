@@ -42,6 +42,7 @@ class Program(Call):
         train: the mode it runs in.
         dynamic: parameters that every call passes as traced scalars.
         names: the inputs that it takes.
+        hidden: None for every output that `fn` does not return, because nobody sees it.
         fn: the jitted function of the key (if `op.random`), the dynamic scalars (one vector, see `_numbers`) and the
             arrays.
         check: a jitted function of inputs and outputs that tells whether they hold values to be refused, or None.
@@ -51,8 +52,8 @@ class Program(Call):
     """
 
     __slots__ = (
-        "attrs", "check", "dynamic", "fn", "host", "mutates", "name", "names", "op", "params", "simple", "storage",
-        "traces", "train", "visible",
+        "attrs", "check", "dynamic", "fn", "hidden", "host", "mutates", "name", "names", "op", "params", "simple",
+        "storage", "traces", "train", "visible",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +71,7 @@ class Program(Call):
         self.mutates = tuple(self.names.index(n) for n in op.mutates(params))
         self.traces = 0
         self.host = op.is_host(params)
+        self.hidden = () if self.host else (None,) * (len(op.outputs(params)) - self.visible)
         wanted = getattr(params, "stype" if op.name == "cast_storage" else "forward_stype", None)
         self.storage = None if wanted == "default" else wanted
         self.simple = not (op.random or self.mutates or self.storage) and self.visible == 1
@@ -83,7 +85,10 @@ class Program(Call):
 
     def _run(self, key: Any, scalars: Any, *arrays: jax.Array) -> Any:
         self.traces += 1
-        return self._call((key, scalars), arrays, self.train)
+        outs, written = self._call((key, scalars), arrays, self.train)
+        # Every output costs time: those that nobody sees are left out, and what is written only if it is something new.
+        changed = [None if w is arrays[i] else w for i, w in zip(self.mutates, written, strict=True)]
+        return outs[: self.visible], changed
 
     def _run_host(self, key: Any, scalars: Any, *arrays: jax.Array) -> Any:
         return cast(HostOp, self.op).host_forward(self._node(), self.train, arrays, {})
@@ -158,7 +163,7 @@ def program(op: Op, attrs: Mapping[str, Any], ctx: Context | None = None) -> tup
         return _program(op, (), (), train, ctx), ()
     dynamic, scalars, items = [], [], []
     for key, value in attrs.items():
-        if key in op.dynamic and value is not None:
+        if key in op.dynamic and value is not None and not (op.fixed and value in op.fixed):
             dynamic.append(key)
             scalars.append(_scalar(op, key, value))
         else:
@@ -280,7 +285,8 @@ def run(
         checks.add(prog.check(inputs, outs), lambda: MXNetError(explain(str(prog.op._check.__doc__), op=prog.op.name)))
     if prog.mutates:
         for i, value in zip(prog.mutates, written, strict=True):
-            arrays[i]._set(value)
+            if value is not None:
+                arrays[i]._set(value)
     if out is not None:
         results = _write(prog, outs[: prog.visible], out, ctx)
     elif prog.visible == 1:
@@ -291,7 +297,7 @@ def run(
         results = [cls._wrap(x, ctx) for x in outs[: prog.visible]]
     if recording:
         shown = results if isinstance(results, list | tuple) else (results,)
-        record(prog, (key, scalars), arrays, inputs, outs, shown)
+        record(prog, (key, scalars), arrays, inputs, (*outs, *prog.hidden), shown)
     return results
 
 

@@ -62,7 +62,7 @@ _SCALAR = """    data: array of any shape.
 
 def binary(
     f: Function, doc: str, *, wide: Sequence[str], same: Sequence[str] = (), scalar: Sequence[str] = (),
-    rscalar: Sequence[str] = (), df: Derivative | None = None, dynamic: bool = True,
+    rscalar: Sequence[str] = (), df: Derivative | None = None, fixed: Sequence[float] = (),
 ) -> None:  # fmt: skip
     """Register ``f(x, y)`` under the names (canonical one first) of its four forms.
 
@@ -72,7 +72,7 @@ def binary(
         scalar: names for ``f(array, number)``.
         rscalar: names for ``f(number, array)``.
         df: the derivatives where they are not JAX's own.
-        dynamic: whether eager calls pass the number as a traced value.
+        fixed: numbers that eager calls compile in instead of passing them as traced values.
     """
     values, printed, reversed_ = EXAMPLES[wide[0].removeprefix("broadcast_")]
     for names, shapes, other, shape, y in (
@@ -93,18 +93,23 @@ def binary(
             call = f"mx.nd.{_path(names[0])}(mx.nd.array({values}), scalar=2)"
             shown = example(call, reversed_ if reverse else printed)
             text = _DOC.format(doc=text, args=_SCALAR, shape="shape", example=shown)
-            new = _register(names, _of_scalar(f, reverse), text, "*s -> *s", dynamic=("scalar",) if dynamic else ())
+            new = _register(names, _of_scalar(f, reverse), text, "*s -> *s", dynamic=("scalar",), fixed=fixed)
             new.infer_dtypes(_scalar_dtypes)
             if df is not None:
                 new.grad(_scalar_gradient(df, reverse))
 
 
 def _register(
-    names: Sequence[str], kernel: Callable[..., Any], doc: str, shapes: str | None, dynamic: Sequence[str] = ()
+    names: Sequence[str],
+    kernel: Callable[..., Any],
+    doc: str,
+    shapes: str | None,
+    dynamic: Sequence[str] = (),
+    fixed: Sequence[float] = (),
 ) -> Op:
     kernel.__name__ = kernel.__qualname__ = names[0]
     kernel.__doc__ = doc
-    return register_op(Op(names[0], kernel, shapes=shapes, alias=names[1:], dynamic=dynamic))
+    return register_op(Op(names[0], kernel, shapes=shapes, alias=names[1:], dynamic=dynamic, fixed=fixed))
 
 
 def _path(name: str) -> str:
@@ -221,9 +226,10 @@ binary(_divide, "``lhs / rhs``; integers truncate.", same=("elemwise_div", "_div
 binary(_mod, "``lhs % rhs`` with the sign of rhs; 0 where rhs is 0.", same=("_mod", "_Mod"), wide=("broadcast_mod",),
        scalar=("_mod_scalar", "_ModScalar"), rscalar=("_rmod_scalar", "_RModScalar"),
        df=lambda x, y, out: (jnp.ones_like(out), -jnp.floor(x / y)))  # fmt: skip
-# The exponent of an eager call is a constant: XLA turns x**2 into x*x, which it could not for a traced one.
+# XLA turns x**2 into x*x, which it could not for a traced exponent.
 binary(_power, "``lhs ** rhs``; integers truncate.", same=("_power", "_Power"), wide=("broadcast_power",),
-       scalar=("_power_scalar", "_PowerScalar"), rscalar=("_rpower_scalar", "_RPowerScalar"), dynamic=False,
+       scalar=("_power_scalar", "_PowerScalar"), rscalar=("_rpower_scalar", "_RPowerScalar"),
+       fixed=(-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4),
        df=lambda x, y, out: (y * jnp.power(x, y - 1), out * jnp.log(x)))  # fmt: skip
 binary(_hypot, "``sqrt(lhs**2 + rhs**2)``.", same=("_hypot", "_Hypot"), wide=("broadcast_hypot",),
        scalar=("_hypot_scalar", "_HypotScalar"), df=lambda x, y, out: (x / out, y / out))  # fmt: skip

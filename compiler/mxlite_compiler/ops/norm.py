@@ -77,8 +77,8 @@ def _batch_norm(data, gamma, beta, moving_mean, moving_var, *, eps, momentum, fi
     momentum = float(np.float32(momentum))  # MXNet keeps this parameter in float32, also for float64 data
     if train and not use_global_stats:
         out, mean, var = _normalize(data, new_gamma, beta, eps, axis)  # type: ignore[misc]
-        moving_mean = momentum * moving_mean + (1 - momentum) * mean
-        moving_var = momentum * moving_var + (1 - momentum) * var
+        moving_mean = jax.lax.stop_gradient(momentum * moving_mean + (1 - momentum) * mean)
+        moving_var = jax.lax.stop_gradient(momentum * moving_var + (1 - momentum) * var)
         inv = jax.lax.rsqrt(var + jnp.asarray(eps, var.dtype))
     else:
         # Statistics have no gradient, in any mode.
@@ -86,7 +86,7 @@ def _batch_norm(data, gamma, beta, moving_mean, moving_var, *, eps, momentum, fi
         inv = jax.lax.rsqrt(var + jnp.asarray(eps, var.dtype))
         centred = data.astype(mean.dtype) - jnp.expand_dims(mean, _other_axes(data.ndim, axis))
         out = _scale_shift(centred, new_gamma * inv, beta, _other_axes(data.ndim, axis)).astype(data.dtype)
-    return (out, mean, inv), jax.lax.stop_gradient((moving_mean, moving_var, new_gamma))
+    return (out, mean, inv), (moving_mean, moving_var, new_gamma)
 
 
 def _channel_rule(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
