@@ -324,8 +324,8 @@ class BaseModule(abc.ABC):
         """Assign parameters; see `init_params` for the arguments.
 
         Raises:
-            ValueError: with `allow_missing` and without `allow_extra`, for a name that the module does not have. Nothing
-                is changed. (MXNet looks at the names in this case only.)
+            ValueError: with `allow_missing` and without `allow_extra`, for a name that the module does not have.
+                Nothing is changed. (MXNet looks at the names in this case only.)
         """
         if allow_missing and self.params_initialized and not force_init:
             warnings.warn("Parameters already initialized and force_init=False. set_params call ignored.", stacklevel=2)
@@ -339,9 +339,8 @@ class BaseModule(abc.ABC):
     def _refuse_extra(given: Mapping[str, NDArray] | None, names: Sequence[str], kind: str) -> None:
         for name in given or ():
             if name not in names:
-                raise ValueError(
-                    f"Find name {name!r} that is not in the {kind}{nearest(name, names)}; allow_extra=True leaves it out"
-                )
+                hint = f"{nearest(name, names)}; allow_extra=True leaves it out"
+                raise ValueError(f"Find name {name!r} that is not in the {kind}{hint}")
 
     def save_params(self, fname: str) -> None:
         """Write the parameters to `fname`, atomically, under ``arg:`` and ``aux:`` names."""

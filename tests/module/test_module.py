@@ -325,7 +325,7 @@ def test_a_surplus_parameter_beside_missing_ones(trained):
     before = weights(trained)
     some = {"fc1_bias": mx.nd.ones(8), "fc9_bias": mx.nd.ones(8)}
     trained.set_params({**trained.get_params()[0], "fc9_bias": mx.nd.ones(1)}, {})
-    with pytest.raises(ValueError, match="fc9_bias.*not in the arguments"):
+    with pytest.raises(ValueError, match=r"fc9_bias.*not in the arguments"):
         trained.set_params(some, {}, allow_missing=True)
     with pytest.warns(UserWarning, match="set_params call ignored"):
         trained.set_params(some, {}, allow_missing=True, force_init=False)
