@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from mxlite_compiler._atomic import atomic_write
 from mxlite_compiler.errors import explain, nearest
@@ -24,6 +24,8 @@ from .execution import Executable
 from .source import mark
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._methods import Methods  # the methods that fluent.py adds, as `make stubs` writes them
 else:
     Methods = object
