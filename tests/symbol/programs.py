@@ -560,6 +560,11 @@ def describe(mx, name):
     """What the program gives, in plain data."""
     with mx.name.NameManager():
         symbol = PROGRAMS[name](mx)
+    return facts(symbol)
+
+
+def facts(symbol):
+    """What `symbol` says of itself, in plain data."""
     return {
         "json": symbol.tojson(),
         "arguments": symbol.list_arguments(),

@@ -11,9 +11,11 @@ import warnings
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import api_calls
 import infer_cases
 import mxnet  # pyright: ignore[reportMissingImports]
 import programs
+import random_programs
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "symbol")
 
@@ -28,3 +30,5 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     write("programs.json", {name: programs.describe(mxnet, name) for name in programs.PROGRAMS})
     write("infer.json", {name: infer_cases.describe(mxnet, name) for name in infer_cases.CASES})
+    write("api_calls.json", {call: api_calls.answer(mxnet, call) for call in api_calls.CALLS})
+    write("random_programs.json", {seed: random_programs.digest(mxnet, seed) for seed in random_programs.SEEDS})

@@ -16,11 +16,15 @@ import mxlite as mx
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+import api_calls  # noqa: E402
 import infer_cases  # noqa: E402
 import programs  # noqa: E402
+import random_programs  # noqa: E402
 
 GOLDEN = HERE.parent / "golden" / "symbol"
 PROGRAMS = json.loads((GOLDEN / "programs.json").read_text(encoding="utf-8"))
+CALLS = json.loads((GOLDEN / "api_calls.json").read_text(encoding="utf-8"))
+GENERATED = json.loads((GOLDEN / "random_programs.json").read_text(encoding="utf-8"))
 INFER = json.loads((GOLDEN / "infer.json").read_text(encoding="utf-8"))
 
 
@@ -39,6 +43,16 @@ def test_reloads_to_the_letter(name, tmp_path):
     loaded = mx.sym.load(str(tmp_path / "net-symbol.json"))
     assert loaded.tojson() == symbol.tojson()
     assert loaded.list_outputs() == symbol.list_outputs()
+
+
+@pytest.mark.parametrize("call", api_calls.CALLS)
+def test_call(call):
+    assert api_calls.answer(mx, call) == CALLS[call]
+
+
+@pytest.mark.parametrize("seed", random_programs.SEEDS)
+def test_generated_program(seed):
+    assert random_programs.digest(mx, seed) == GENERATED[str(seed)], random_programs.describe(mx, seed)
 
 
 @pytest.mark.parametrize("name", infer_cases.CASES)

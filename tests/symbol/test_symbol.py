@@ -241,3 +241,54 @@ def test_lines_keep_no_frame_alive():
 
     net, gone = make()
     assert gone() is None and net.graph.nodes[-1].source is not None
+
+
+def test_the_backend_is_xla():
+    net = mlp()
+    args = {"data": mx.nd.ones((2, 4)), "fc_weight": mx.nd.ones((3, 4)), "spare": mx.nd.ones((7,))}
+    for made in (net.get_backend_symbol("xla"), net.optimize_for("XLA"), net.optimize_for("XLA", args, {}, mx.cpu())):
+        assert made.tojson() == net.tojson()
+        assert not {id(n) for n in net.graph.nodes} & {id(n) for n in made.graph.nodes}
+    for call in (net.get_backend_symbol, net.optimize_for):
+        with pytest.raises(mx.MXNetError, match=r"'TensorRT' cannot be found.*there is: XLA"):
+            call("TensorRT")
+    wrong = {**args, "fc_weight": mx.nd.ones((3, 5))}
+    with pytest.raises(mx.MXNetError, match="fc"):
+        net.optimize_for("XLA", wrong)
+    assert net.optimize_for("XLA", wrong, skip_infer=True).tojson() == net.tojson()
+
+
+def test_composing_renames_only_the_copy():
+    a, c = mx.sym.Variable("a"), mx.sym.Variable("c")
+    group = mx.sym.Group([a + 1, a])(a=c, name="k")
+    assert group.list_outputs() == ["k_output", "c"]
+    assert (a.name, c.name) == ("a", "c")
+
+
+def test_a_renamed_symbol_runs():
+    net = mx.sym.Variable("x") * 2
+    x = mx.nd.array([1.0, 2.0])
+    assert net.eval(x=x)[0].asnumpy().tolist() == [2, 4]
+    net._set_attr(name="twice")
+    assert net.list_outputs() == ["twice_output"]
+    net.get_internals()["x"]._set_attr(name="y")
+    assert mx.sym.load_json(net.tojson()).eval(y=x)[0].asnumpy().tolist() == [2, 4]
+
+
+def test_a_failed_set_attr_changes_nothing():
+    net = mlp().get_internals()["fc_output"]
+    before = net.tojson()
+    with pytest.raises(mx.MXNetError, match="nothing"):
+        net._set_attr(name="other", nothing="1")
+    assert net.tojson() == before
+
+
+def test_state_goes_into_another_symbol():
+    net, other = mlp(), mx.sym.Variable("x")
+    other.__setstate__(net.__getstate__())
+    assert other.tojson() == net.tojson()
+
+
+def test_what_only_mx_np_has():
+    with pytest.raises(mx.MXNetError, match=r"mx\.np"):
+        mx.sym.Variable("x").as_np_ndarray()
