@@ -176,8 +176,8 @@ def program(op: Op, attrs: Mapping[str, Any], ctx: Context | None = None) -> tup
 
 
 def _scalar(op: Op, key: str, value: Any) -> Any:
-    if type(value) is float and op.param_types[key] is float:  # a type with a range has to be checked
-        return value
+    if op.param_types[key] is float and (type(value) is float or (type(value) is int and abs(value) < 1 << 53)):
+        return float(value)
     try:
         value = parse(op.param_types[key], value)
     except ValueError as e:
