@@ -1,23 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compiled form that fits a graph: one program, or segments around the nodes that run Python."""
+"""The compiled form that fits a graph: one program, or segments, each for its device, with Python between them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .errors import MXNetError
-from .graph import Graph
+from .graph import Graph, Node
 from .program import PROGRAMS, Program
 from .segments import SegmentedProgram
 
 
-def program(graph: Graph, wrt: Sequence[str] = (), name: str = "graph") -> Program | SegmentedProgram:
-    """The compiled forms of `graph`, differentiated with respect to `wrt`; cached by graph and names.
+def program(
+    graph: Graph,
+    wrt: Sequence[str] = (),
+    name: str = "graph",
+    device: Any = None,
+    devices: Mapping[Node, Any] | None = None,
+) -> Program | SegmentedProgram:
+    """The compiled forms of `graph`, differentiated with respect to `wrt`; cached by graph, names and devices.
 
     Args:
         graph: what to compute.
         wrt: names of the arguments to differentiate.
         name: for profiles and messages.
+        device: the JAX device that runs it; JAX's default device for None.
+        devices: the JAX device of every node, where parts of the graph run on different ones.
 
     Raises:
         MXNetError: a name in `wrt` is not an argument.
@@ -28,6 +37,6 @@ def program(graph: Graph, wrt: Sequence[str] = (), name: str = "graph") -> Progr
         raise MXNetError(
             f"cannot differentiate {', '.join(unknown)}: the arguments are {', '.join(graph.argument_names)}"
         )
-    if graph.host_nodes:
-        return SegmentedProgram(graph, wrt, name)
-    return PROGRAMS.get((graph, wrt), lambda: Program(graph, wrt, name))
+    if graph.host_nodes or devices is not None:
+        return SegmentedProgram(graph, wrt, name, devices or dict.fromkeys(graph.nodes, device))
+    return PROGRAMS.get((graph, wrt, device), lambda: Program(graph, wrt, name, device))

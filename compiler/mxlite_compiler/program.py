@@ -102,24 +102,33 @@ class Program:
         graph: what to compute; no host nodes.
         wrt: names of the arguments to differentiate.
         name: for profiles and messages.
+        device: where to run what no argument on a device decides; JAX's default device for None.
+        draws: the numbers of the random nodes, where the graph is a piece of a larger one; see `lower`.
     """
 
     #: Whether the whole graph can be traced into a larger program.
     fusable = True
 
-    def __init__(self, graph: Graph, wrt: Sequence[str] = (), name: str = "graph"):
-        self.graph, self.wrt = graph, tuple(wrt)
-        self._run = lower(graph)
+    def __init__(
+        self,
+        graph: Graph,
+        wrt: Sequence[str] = (),
+        name: str = "graph",
+        device: Any = None,
+        draws: Sequence[int] | None = None,
+    ):
+        self.graph, self.wrt, self.device = graph, tuple(wrt), device
+        self._run = lower(graph, draws)
         #: (args, aux, key) -> outputs
-        self.predict = Compiled(lambda args, aux, key: self._run(args, aux, key)[0], f"{name}_predict")
+        self.predict = Compiled(lambda args, aux, key: self._run(args, aux, key)[0], f"{name}_predict", device=device)
         #: (args, aux, key) -> outputs, written; training without gradients
-        self.train = Compiled(partial(self._run, train=True), f"{name}_train")
+        self.train = Compiled(partial(self._run, train=True), f"{name}_train", device=device)
         #: (args, aux, key) -> outputs, written, residuals for `backward`
-        self.forward = Compiled(self._forward, f"{name}_forward")
+        self.forward = Compiled(self._forward, f"{name}_forward", device=device)
         #: (residuals, head gradients) -> {name: gradient}
-        self.backward = Compiled(self._backward, f"{name}_backward")
+        self.backward = Compiled(self._backward, f"{name}_backward", device=device)
         #: (args, aux, key, heads) -> outputs, written, {name: gradient} in one launch
-        self.forward_backward = Compiled(self.value_and_grad, f"{name}_forward_backward")
+        self.forward_backward = Compiled(self.value_and_grad, f"{name}_forward_backward", device=device)
 
     def _vjp(self, args: Arrays, aux: Arrays, key: Any, train: bool = True) -> tuple[Any, Any, Any]:
         rest = {k: v for k, v in args.items() if k not in self.wrt}

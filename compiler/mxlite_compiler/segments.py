@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Graphs with host nodes: compiled segments with Python between them, gradients included.
+"""Graphs that no one program can run: compiled segments, each for its device, with Python between them.
 
-JAX calls inside host callbacks can hang, and callbacks cannot be exported. So a graph is cut at the nodes that run
-Python (CustomOp): stage 0 is everything that needs no host node, compiled; then the host nodes that are ready; then
-stage 1; and so on.
+A graph is cut where a value leaves a place. Places are the devices that its nodes are put on (`group2ctx`), and the
+host, where the nodes that run Python (CustomOp) are: JAX calls inside host callbacks can hang, and callbacks cannot be
+exported. What runs at one place without waiting for another is one compiled segment. Gradients take the same way back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from .graph import Entry, Graph, Node
 from .program import PROGRAMS, Program, match_heads
@@ -46,38 +45,59 @@ class HostOp(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
-    """A compiled piece: `reads` are its boundary inputs (variable name to entry), `writes` its outputs."""
+    """A compiled piece.
+
+    Attributes:
+        graph: what it computes.
+        reads: its boundary inputs, variable name to entry.
+        writes: its outputs.
+        draws: the numbers that its random nodes have among those of the whole graph: cutting changes no draw.
+        device: where it runs; JAX's default device for None.
+    """
 
     graph: Graph
     reads: Mapping[str, Entry]
     writes: tuple[Entry, ...]
+    draws: tuple[int, ...]
+    device: Any = None
+
+    def __str__(self) -> str:
+        names = ", ".join(n.name for n in self.graph.nodes if n.op is not None)
+        return f"{names} on {self.device}"
 
 
 Stage = Segment | Node
 
+#: The place of the nodes that run Python.
+_HOST = object()
 
-def cut(graph: Graph) -> tuple[Stage, ...]:
-    """The stages of `graph` in the order they run."""
-    level: dict[Node, int] = {}
-    for node in graph.nodes:
-        ready = [level[e.node] + (_is_host(e.node)) for e in node.inputs]
-        level[node] = max(ready, default=0)
+
+def cut(graph: Graph, devices: Mapping[Node, Any]) -> tuple[Stage, ...]:
+    """The stages of `graph` in the order they run; `devices` says where each node does."""
     calls = [n for n in graph.nodes if n.op is not None]
+    places = {n: _HOST if n.op.is_host(n.params) else devices[n] for n in calls if n.op is not None}
+    turns = [*dict.fromkeys(place for place in places.values() if place is not _HOST), _HOST]
+    # Places take turns: a node runs in the first turn of its place that finds its inputs ready.
+    turn: dict[Node, int] = {}
+    for node in calls:
+        own = turns.index(places[node])
+        ready = 0
+        for e in node.inputs:
+            if e.node in turn:
+                together = places[e.node] == places[node] is not _HOST
+                ready = max(ready, turn[e.node] + (not together))
+        turn[node] = ready + (own - ready) % len(turns)
     stages: list[Stage] = []
-    for stage in range(max(level.values(), default=0) + 1):
-        inside = [n for n in calls if level[n] == stage and not _is_host(n)]
-        if inside:
-            stages.append(_segment(graph, calls, inside))
-        stages += [n for n in calls if level[n] == stage and _is_host(n)]
+    for now in sorted(set(turn.values())):
+        inside = [n for n in calls if turn[n] == now]
+        place = turns[now % len(turns)]
+        stages += inside if place is _HOST else [_segment(graph, calls, inside, place)]
     return tuple(stages)
 
 
-def _is_host(node: Node) -> bool:
-    return node.op is not None and node.op.is_host(node.params)
-
-
-def _segment(graph: Graph, calls: Sequence[Node], inside: Sequence[Node]) -> Segment:
+def _segment(graph: Graph, calls: Sequence[Node], inside: Sequence[Node], device: Any) -> Segment:
     members = set(inside)
+    number = {n: i for i, n in enumerate(n for n in calls if n.op is not None and n.op.random)}
     wanted = {e for n in calls if n not in members for e in n.inputs} | set(graph.entries)
     writes = tuple(e for n in inside for e in n.entries(hidden=True) if e in wanted)
     reads: dict[str, Entry] = {}
@@ -96,21 +116,26 @@ def _segment(graph: Graph, calls: Sequence[Node], inside: Sequence[Node]) -> Seg
         copy = node if tuple(inputs) == node.inputs else node.with_inputs(inputs)
         for e in node.entries(hidden=True):
             new[e] = Entry(copy, e.index)
-    return Segment(Graph(new[e] for e in writes), reads, writes)
+    piece = Graph(new[e] for e in writes)
+    origin = {new[Entry(n)].node: n for n in inside}
+    draws = tuple(number[origin[n]] for n in piece.nodes if n in origin and origin[n] in number)
+    return Segment(piece, reads, writes, draws, device)
 
 
 class SegmentedProgram:
-    """The compiled forms of a graph with host nodes; the same calls as `Program`.
+    """The compiled forms of a graph that is cut into segments; the same calls as `Program`.
 
+    Arguments may be on any device; outputs are where their nodes run, gradients where their arguments are read.
     Every bound graph makes its own, since host nodes keep state from forward to backward; the compiled segments are
     shared through the cut of the graph.
     """
 
     fusable = False
 
-    def __init__(self, graph: Graph, wrt: Sequence[str] = (), name: str = "graph"):
+    def __init__(self, graph: Graph, wrt: Sequence[str], name: str, devices: Mapping[Node, Any]):
         self.graph, self.wrt, self.name = graph, tuple(wrt), name
-        self.stages: tuple[Stage, ...] = PROGRAMS.get((graph, "cut"), lambda: cut(graph))
+        where = tuple(devices[n] for n in graph.nodes)
+        self.stages: tuple[Stage, ...] = PROGRAMS.get((graph, where), lambda: cut(graph, devices))
         self.state: dict[Any, Any] = {}
 
     def predict(self, args: Mapping[str, Any], aux: Mapping[str, Any], key: Any) -> tuple[Any, ...]:
@@ -139,19 +164,19 @@ class SegmentedProgram:
         values: dict[Entry, Any] = {Entry(n): variables[n.name] for n in self.graph.nodes if n.op is None}
         written: dict[str, Any] = {}
         residuals: list[Any] = []
-        for i, stage in enumerate(self.stages):
+        for stage in self.stages:
             if isinstance(stage, Segment):
                 now = {**args, **aux, **written}
                 feed = {n: now[n] for n in stage.graph.argument_names if n not in stage.reads}
                 feed |= {n: values[e] for n, e in stage.reads.items()}
+                feed = {n: _move(x, stage.device) for n, x in feed.items()}
                 run = self._program(stage, feed)
-                states = {n: now[n] for n in stage.graph.aux_names}
-                stage_key = None if key is None else _stage_key(key, i)
+                states = {n: _move(now[n], stage.device) for n in stage.graph.aux_names}
                 if keep:
-                    outs, new, vjp = run.forward(feed, states, stage_key)
+                    outs, new, vjp = run.forward(feed, states, key)
                     residuals.append((run, vjp, [jax.ShapeDtypeStruct(o.shape, o.dtype) for o in outs]))
                 else:
-                    outs, new = (run.train if train else _predict_only(run))(feed, states, stage_key)
+                    outs, new = (run.train if train else _predict_only(run))(feed, states, key)
                 values.update(zip(stage.writes, outs, strict=True))
             else:
                 inputs = [values[e] for e in stage.inputs]
@@ -197,6 +222,7 @@ class SegmentedProgram:
         if not run.wrt or all(g is None for g in heads):
             return
         heads = [jnp.zeros(o.shape, o.dtype) if g is None else g for g, o in zip(heads, shapes, strict=True)]
+        heads = [_move(g, stage.device) for g in heads]
         for name, g in run.backward(vjp, match_heads(shapes, heads)).items():
             if name in stage.reads:
                 _accumulate(cotangents, stage.reads[name], g)
@@ -208,18 +234,22 @@ class SegmentedProgram:
         wrt = tuple(
             n for n in feed if (n in stage.reads or n in self.wrt) and jnp.issubdtype(feed[n].dtype, jnp.inexact)
         )
-        return PROGRAMS.get((stage.graph, wrt), lambda: Program(stage.graph, wrt, self.name))
+        return PROGRAMS.get((stage.graph, wrt), lambda: Program(stage.graph, wrt, self.name, stage.device, stage.draws))
 
 
 def _predict_only(run: Program) -> Callable[..., tuple[Any, dict[str, Any]]]:
     return lambda *a: (run.predict(*a), {})
 
 
-def _stage_key(key: Any, stage: int) -> np.ndarray:
-    """A random key of its own for each stage, made without a launch."""
-    words = np.asarray(key, np.uint32)
-    return np.array([words[0] ^ np.uint32(stage * 0x9E3779B9 & 0xFFFFFFFF), words[1]], np.uint32)
+def _move(x: Any, device: Any) -> Any:
+    """`x` on `device`; as it is, when that is nowhere in particular."""
+    return x if device is None or (isinstance(x, jax.Array) and x.devices() == {device}) else jax.device_put(x, device)
 
 
 def _accumulate(into: dict[Any, Any], key: Any, value: Any) -> None:
-    into[key] = value if key not in into else into[key] + value
+    before = into.get(key)
+    if before is None:
+        into[key] = value
+    else:
+        near = next(iter(before.devices())) if isinstance(before, jax.Array) else None
+        into[key] = before + _move(value, near)

@@ -10,14 +10,16 @@ import numpy as np
 
 from mxlite_compiler.errors import explain
 from mxlite_compiler.infer import infer_dtypes, infer_shapes
+from mxlite_compiler.placement import place
 from mxlite_compiler.shapes import known
 
 from ..base import MXNetError
-from ..context import Context, current_context
-from ..ndarray import NDArray, zeros
+from ..context import Context, as_context
+from ..ndarray import NDArray
 from ..symbol import Symbol
 from ..symbol.symbol import Binder
 from .executor import Executor
+from .memory import Memory, Spec
 
 _SHOWN = 10  # undecided arguments that a message lists: a large network has hundreds
 
@@ -31,13 +33,16 @@ def _by_name(names: Sequence[str], given: Any, what: str, allow_missing: bool) -
         if missing and not allow_missing:
             raise ValueError(f"key `{missing[0]}` is missing in `{what}`; it needs {', '.join(names)}")
         return _arrays({n: given[n] for n in names if given.get(n) is not None}, what)
-    if not isinstance(given, Sequence):
+    if not isinstance(given, Sequence) or isinstance(given, str):
         raise TypeError(f"{what}: only accept list of NDArrays or dict of str to NDArray, got {given!r:.80}")
     if len(given) != len(names):
         raise ValueError(
             f"Length of {what} does not match the number of arguments: "
             f"{len(given)} given, {len(names)} needed ({', '.join(names)})"
         )
+    absent = [n for n, v in zip(names, given, strict=True) if v is None]
+    if absent and not allow_missing:
+        raise TypeError(f"{what}: only accept list of NDArrays or dict of str to NDArray, got None for {absent[0]}")
     return _arrays({n: v for n, v in zip(names, given, strict=True) if v is not None}, what)
 
 
@@ -51,15 +56,27 @@ def _arrays(given: dict[str, Any], what: str) -> dict[str, NDArray]:
     for name, value in given.items():
         if not isinstance(value, NDArray):
             raise TypeError(f"{what}: only accept list of NDArrays or dict of str to NDArray, got {name}={value!r:.80}")
-    return given
+        if value.stype != "default" and what == "args_grad":
+            raise MXNetError(f"args_grad: the gradient of {name} has {value.stype} storage; graphs write dense ones")
+    # Inside of a graph all storage is dense: a sparse array is copied into a dense one here, as it is now.
+    return {name: x if x.stype == "default" else x.tostype("default") for name, x in given.items()}
 
 
 def grad_reqs(names: Sequence[str], given: Any) -> dict[str, str]:
-    """`grad_req` as text, list or dict, by name. Raises ValueError on anything but null, write and add."""
-    if isinstance(given, str):
-        reqs = dict.fromkeys(names, given)
+    """`grad_req` as text, list or dict, by name; None is null for all.
+
+    Raises:
+        ValueError: a list of the wrong length, or anything but null, write and add.
+    """
+    if given is None or isinstance(given, str):
+        reqs = dict.fromkeys(names, "null" if given is None else given)
     elif isinstance(given, Mapping):
         reqs = {n: given.get(n, "null") for n in names}
+    elif len(given) != len(names):
+        raise ValueError(
+            f"the length of the grad_req list does not match the number of arguments: "
+            f"{len(given)} given, {len(names)} needed ({', '.join(names)})"
+        )
     else:
         reqs = dict(zip(names, given, strict=True))
     for name, req in reqs.items():
@@ -70,44 +87,70 @@ def grad_reqs(names: Sequence[str], given: Any) -> dict[str, str]:
 
 def bind(
     symbol: Symbol,
-    ctx: Context | None,
+    ctx: Context,
     args: Any,
     args_grad: Any = None,
     grad_req: Any = "write",
     aux_states: Any = None,
-    group2ctx: Any = None,
+    group2ctx: Mapping[str, Context] | None = None,
     shared_exec: Executor | None = None,
 ) -> Executor:
     """Bind `symbol` to arrays (`Symbol.bind`).
 
     Raises:
-        ValueError: an array is missing, or lists have the wrong length.
-        MXNetError: a shape or dtype does not fit; the message names the node, its inputs and the rule.
+        TypeError: `ctx` is no Context, or something given is no NDArray.
+        ValueError: an array is missing, lists have the wrong length, or `grad_req` is none of null, write and add.
+        MXNetError: a shape or dtype does not fit (the message names the node, its inputs and the rule), an array is
+            on another device, or a node is in a group that `group2ctx` lacks.
     """
-    graph, ctx = symbol.graph, Context(ctx) if ctx is not None else current_context()
+    if not isinstance(ctx, Context):
+        raise TypeError(f"Context type error: ctx must be a Context such as mx.cpu(), got {ctx!r}")
+    graph, groups = symbol.graph, _groups(group2ctx)
     names, aux_names = graph.argument_names, graph.aux_names
     _distinct(names)
     arrays = _by_name(names, args, "args", allow_missing=False)
     grads = _by_name(names, args_grad, "args_grad", allow_missing=True) if args_grad is not None else {}
-    aux = _by_name(aux_names, aux_states if aux_states is not None else {}, "aux_states", allow_missing=False)
+    aux = _by_name(aux_names, aux_states if aux_states is not None else [], "aux_states", allow_missing=False)
+    reqs = grad_reqs(names, grad_req)
     given = {**arrays, **aux}
     shapes = {k: v.shape for k, v in given.items()}
     dtypes = {k: np.dtype(v.dtype).name for k, v in given.items()}
     infer_shapes(graph, shapes, dtypes=dtypes)
     infer_dtypes(graph, dtypes, shapes=shapes)
     for name, g in grads.items():
-        if g.shape != arrays[name].shape:
-            raise MXNetError(f"the gradient array of {name} has shape {g.shape}, the argument {arrays[name].shape}")
-    return Executor(symbol, ctx, arrays, grads, grad_reqs(names, grad_req), aux)
+        if g.shape != arrays[name].shape or np.dtype(g.dtype) != np.dtype(arrays[name].dtype):
+            raise MXNetError(
+                f"the gradient array of {name} has shape {g.shape} and dtype {np.dtype(g.dtype).name}, "
+                f"the argument {arrays[name].shape} and {dtypes[name]}"
+            )
+    if not groups:
+        _together(ctx, {**given, **{f"the gradient of {n}": g for n, g in grads.items()}})
+    return Executor(symbol, ctx, arrays, grads, reqs, aux, groups)
+
+
+def _groups(group2ctx: Any) -> dict[str, Context]:
+    for name, ctx in (group2ctx or {}).items():
+        if not isinstance(ctx, Context):
+            raise TypeError(f"group2ctx: the device of group {name!r} must be a Context such as mx.cpu(1), got {ctx!r}")
+    return dict(group2ctx or {})
+
+
+def _together(ctx: Context, arrays: Mapping[str, NDArray]) -> None:
+    for name, array in arrays.items():
+        if array.context != ctx:
+            raise MXNetError(
+                f"{name} is on {array.context}, the executor on {ctx}: move it with as_in_context({ctx}), or place "
+                "parts of the graph on several devices with group2ctx"
+            )
 
 
 def simple_bind(
     symbol: Symbol,
-    ctx: Context | None = None,
+    ctx: Context,
     grad_req: Any = "write",
     type_dict: Mapping[str, Any] | None = None,
-    stype_dict: Any = None,
-    group2ctx: Any = None,
+    stype_dict: Mapping[str, str] | None = None,
+    group2ctx: Mapping[str, Context] | None = None,
     shared_arg_names: Sequence[str] | None = None,
     shared_exec: Executor | None = None,
     shared_buffer: dict[str, NDArray] | None = None,
@@ -116,44 +159,49 @@ def simple_bind(
     """Infer every shape and dtype from the keywords, allocate zeros, and bind (`Symbol.simple_bind`).
 
     Raises:
-        RuntimeError: a shape cannot be decided, or `grad_req` is none of null, write, add (as MXNet).
+        TypeError: a dtype is none.
+        ValueError: `shared_buffer` is no dict.
+        RuntimeError: a shape cannot be decided, `grad_req` is none of null, write, add, a node is in a group that
+            `group2ctx` lacks, or shared memory does not fit.
     """
-    graph, ctx = symbol.graph, Context(ctx) if ctx is not None else current_context()
-    from_user = {k: tuple(v) for k, v in shapes.items() if not isinstance(v, str)}
+    if shared_buffer is not None and not isinstance(shared_buffer, dict):
+        raise ValueError(f"shared_buffer in simple_bind must be dict or None, got {type(shared_buffer).__name__}")
+    graph, ctx, groups = symbol.graph, as_context(ctx, "simple_bind"), _groups(group2ctx)
+    from_user = {k: tuple(v) for k, v in shapes.items() if isinstance(v, Sequence) and not isinstance(v, str)}
+    given = {k: np.dtype(v).name if v != "bfloat16" else v for k, v in (type_dict or {}).items()}
     try:
         _distinct(graph.argument_names)
         reqs = grad_reqs(graph.argument_names, grad_req)
-        given = {k: np.dtype(v).name if not isinstance(v, str) else v for k, v in (type_dict or {}).items()}
         inferred = infer_shapes(graph, from_user, dtypes=given)
         dtypes = infer_dtypes(graph, given, shapes=from_user)
+        places = place(graph, groups, ctx) if groups else dict.fromkeys(graph.nodes, ctx)
+        found = dict(zip(graph.argument_names, inferred.arguments, strict=True))
+        found |= dict(zip(graph.aux_names, inferred.aux, strict=True))
+        undecided = {k: v for k, v in found.items() if not known(v)}
+        if undecided:
+            raise MXNetError(
+                explain(
+                    f"the shapes of {len(undecided)} arguments cannot be decided",
+                    given=[*undecided.items()][:_SHOWN],
+                    hint=f"give more of them as keywords, {next(iter(undecided))}=(...) first; "
+                    "a 0 above is a size that is unknown",
+                )
+            )
+        types = dict(zip(graph.argument_names, dtypes.arguments, strict=True))
+        types |= dict(zip(graph.aux_names, dtypes.aux, strict=True))
+        memory = Memory(shared_arg_names, shared_exec, shared_buffer)
+        args, grads, aux = {}, {}, {}
+        for node in (*graph.arguments, *graph.aux):
+            name, spec = node.name, Spec(found[node.name] or (), types[node.name] or "float32", places[node])
+            if node in graph.aux:
+                aux[name] = memory.aux(name, spec)
+                continue
+            args[name] = memory.argument(name, spec)
+            if reqs[name] != "null":
+                grads[name] = memory.gradient(name, spec)
+        return Executor(symbol, ctx, args, grads, reqs, aux, groups)
     except (MXNetError, ValueError) as e:
-        raise RuntimeError(f"simple_bind error. Arguments: {from_user}\n{e}") from e
-    found = dict(zip(graph.argument_names, inferred.arguments, strict=True)) | dict(
-        zip(graph.aux_names, inferred.aux, strict=True)
-    )
-    undecided = {k: v for k, v in found.items() if not known(v)}
-    if undecided:
-        first = next(iter(undecided))
-        problem = explain(
-            f"the shapes of {len(undecided)} arguments cannot be decided",
-            given=[*undecided.items()][:_SHOWN],
-            hint=f"give more of them as keywords, {first}=(...) first; a 0 above is a size that is unknown",
-        )
-        raise RuntimeError(f"simple_bind error. Arguments: {from_user}\n{problem}")
-    types = dict(zip(graph.argument_names, dtypes.arguments, strict=True)) | dict(
-        zip(graph.aux_names, dtypes.aux, strict=True)
-    )
-
-    def make(name: str, kind: str) -> NDArray:
-        dtype = types[name] or "float32"
-        shared = getattr(shared_exec, kind, {}).get(name) if shared_exec is not None else None
-        if shared is not None and shared.shape == found[name] and np.dtype(shared.dtype).name == dtype:
-            return shared
-        return zeros(found[name], ctx=ctx, dtype=dtype)
-
-    args = {n: make(n, "arg_dict") for n in graph.argument_names}
-    grads = {n: make(n, "grad_dict") for n in graph.argument_names if reqs[n] != "null"}
-    return Executor(symbol, ctx, args, grads, reqs, {n: make(n, "aux_dict") for n in graph.aux_names})
+        raise RuntimeError(f"simple_bind error. Arguments: {shapes}\n{e}") from e
 
 
 Symbol._executor_factory = Binder(bind, simple_bind)

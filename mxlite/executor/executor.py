@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -15,16 +16,19 @@ from mxlite_compiler.errors import explain, nearest
 from mxlite_compiler.graph import Graph
 from mxlite_compiler.infer import infer_dtypes, infer_shapes
 from mxlite_compiler.params import Shape
+from mxlite_compiler.placement import place
 from mxlite_compiler.program import Program, check_heads
 from mxlite_compiler.shapes import known
 
 from .. import random
 from ..base import MXNetError
 from ..context import Context
-from ..ndarray import NDArray, array, zeros
+from ..ndarray import NDArray, array
 from ..ndarray.cell import Cell, Upload
 from ..symbol import Symbol
+from .reshape import reshaped
 from .step import Step
+from .watch import Watch
 
 
 class Executor:
@@ -34,7 +38,10 @@ class Executor:
         arg_dict: argument name to NDArray.
         grad_dict: argument name to its gradient NDArray; None where none was given, or `simple_bind` met grad_req null.
         aux_dict: auxiliary state name to NDArray.
-        outputs: the outputs of the latest forward; the same NDArrays every time, as in MXNet.
+        outputs: the outputs of the latest forward; the same list of the same NDArrays every time.
+        arg_arrays: the arguments in the order of `Symbol.list_arguments`.
+        grad_arrays: their gradients in the same order, None where there is none.
+        aux_arrays: the auxiliary states in the order of `Symbol.list_auxiliary_states`.
     """
 
     def __init__(
@@ -45,11 +52,14 @@ class Executor:
         grads: Mapping[str, NDArray],
         grad_req: Mapping[str, str],
         aux: Mapping[str, NDArray],
+        group2ctx: Mapping[str, Context] | None = None,
     ):
-        self._symbol, self.context = symbol, ctx
+        self._symbol, self.context, self._group2ctx = symbol, ctx, dict(group2ctx or {})
         self.graph: Graph = symbol.graph
         self.arg_dict, self.aux_dict = dict(args), dict(aux)
         self.grad_dict: dict[str, NDArray | None] = {name: grads.get(name) for name in self.arg_dict}
+        self.arg_arrays, self.aux_arrays = list(self.arg_dict.values()), list(self.aux_dict.values())
+        self.grad_arrays = list(self.grad_dict.values())
         self.grad_req = {name: req if self.grad_dict[name] is not None else "null" for name, req in grad_req.items()}
         written = {n: g for n, g in self.grad_dict.items() if g is not None and self.grad_req[n] != "null"}
         graded = list(written)
@@ -57,21 +67,35 @@ class Executor:
         wrt = [name for name in graded if jnp.issubdtype(self.arg_dict[name].dtype, jnp.inexact)]
         self.integer_grads = tuple(name for name in graded if name not in wrt)
         self.adding = frozenset(name for name in wrt if self.grad_req[name] == "add")
-        self.program = program(self.graph, wrt, symbol.name or "graph")
+        self._place()
+        self.program = program(self.graph, wrt, symbol.name or "graph", self.device, self.devices)
         self.fusable = self.program.fusable
         self.draws = any(n.op is not None and n.op.random for n in self.graph.nodes)
-        self._names = list(self.arg_dict), list(self.aux_dict)
         self.outputs = self._allocate_outputs()
         self.read_cells: tuple[Cell, ...] = _cells([*self.arg_dict.values(), *self.aux_dict.values()])
         self.grad_cells: tuple[Cell, ...] = _cells(written.values())
+        self.computed = tuple((i, self.outputs[i]) for i, e in enumerate(self.graph.entries) if not e.node.is_variable)
         #: What a training forward fills: outputs, auxiliary states, gammas that it resets.
-        self.written_cells: tuple[Cell, ...] = tuple(o._cell for o in self.outputs) + _cells(self._written())
+        self.written_cells: tuple[Cell, ...] = tuple(o._cell for _, o in self.computed) + _cells(self._written())
         # One array under two names, or a part of one, cannot be donated.
         bound = [*self.arg_dict.values(), *self.aux_dict.values(), *written.values()]
         self.donates = self.fusable and len(_cells(bound)) == len(bound) and all(nd._view is None for nd in bound)
         self._step: Step | None = None
-        self._monitor: tuple[Callable[[str, NDArray], None], bool] | None = None
-        self._internals: Any = None
+        self._watch: Watch | None = None
+
+    def _place(self) -> None:
+        """Decide the device of the whole graph, or of each node where `group2ctx` puts them on several."""
+        self.device, self.devices = self.context.jax_device, None
+        self._contexts = dict.fromkeys(self.graph.nodes, self.context)
+        if self._group2ctx:
+            self._contexts = place(self.graph, self._group2ctx, self.context)
+            bound = {**self.arg_dict, **self.aux_dict}
+            self._contexts.update((n, bound[n.name].context) for n in self.graph.nodes if n.is_variable)
+            devices = {n: ctx.jax_device for n, ctx in self._contexts.items()}
+            if len(set(devices.values())) > 1:
+                self.devices = devices
+            else:
+                self.device = next(iter(devices.values()), self.device)
 
     def _written(self) -> list[NDArray]:
         """The bound arrays that the operators of the graph write in training."""
@@ -94,26 +118,14 @@ class Executor:
             self.graph, {k: np.dtype(v.dtype).name for k, v in {**self.arg_dict, **self.aux_dict}.items()}
         )
         self._open = not all(map(known, shapes.outputs))
-        return [_blank(s, d, self.context) for s, d in zip(shapes.outputs, dtypes.outputs, strict=True)]
+        bound = {**self.arg_dict, **self.aux_dict}
+        return [
+            # An output that is a variable is the memory of that variable, in MXNet, too.
+            bound[e.node.name] if e.node.is_variable else _blank(shape, dtype, self._contexts[e.node])
+            for e, shape, dtype in zip(self.graph.entries, shapes.outputs, dtypes.outputs, strict=True)
+        ]
 
-    # The arrays as MXNet lists them.
-
-    @property
-    def arg_arrays(self) -> list[NDArray]:
-        """The arguments in the order of `Symbol.list_arguments`."""
-        return list(self.arg_dict.values())
-
-    @property
-    def grad_arrays(self) -> list[NDArray | None]:
-        """The gradients in the order of `Symbol.list_arguments`, None where there is none."""
-        return list(self.grad_dict.values())
-
-    @property
-    def aux_arrays(self) -> list[NDArray]:
-        """The auxiliary states in the order of `Symbol.list_auxiliary_states`."""
-        return list(self.aux_dict.values())
-
-    @property
+    @cached_property
     def output_dict(self) -> dict[str, NDArray]:
         """The outputs by name. Raises ValueError when two outputs have one name."""
         names = self.graph.output_names
@@ -144,7 +156,7 @@ class Executor:
     ) -> None:
         """Put results into the bound arrays."""
         self._fill_outputs(outputs)
-        for cell in self.written_cells[len(self.outputs) :]:
+        for cell in self.written_cells[len(self.computed) :]:
             cell.pending = None
         for name, x in written.items():
             self._fill(self.arg_dict[name] if name in self.arg_dict else self.aux_dict[name], x)
@@ -152,12 +164,15 @@ class Executor:
             self.fill_gradients(grads)
 
     def _fill_outputs(self, outputs: Sequence[jax.Array]) -> None:
-        for nd, x in zip(self.outputs, outputs, strict=True):
-            nd._cell.fill(x)
+        for i, nd in self.computed:
+            x = outputs[i]
+            nd._cell.fill(x if self.devices is None else _on(x, nd._cell))
             if self._open:
                 nd._cell.shape = x.shape
 
     def _fill(self, nd: NDArray, x: jax.Array) -> None:
+        if self.devices is not None:
+            x = _on(x, nd._cell)
         if nd._view is None:
             nd._cell.fill(x, owned=self.fusable)
         else:
@@ -198,20 +213,23 @@ class Executor:
 
         Raises:
             TypeError: a name is not an argument, or an array stands in the place of `is_train`.
-            ValueError: a shape differs from the bound one.
+            ValueError: a shape differs from the bound one, or something is no array. Nothing is changed then.
         """
-        for name, value in kwargs.items():
-            self._load_one(name, value)
+        if isinstance(is_train, NDArray | np.ndarray | str):
+            raise TypeError(f"forward: is_train is a {type(is_train).__name__}; give arrays by name: forward(data=x)")
+        for name, value in {name: self._checked(name, value) for name, value in kwargs.items()}.items():
+            if value is not self.arg_dict[name]:
+                self.arg_dict[name][:] = value
         self.settle()
-        if self._monitor is not None:
-            self._run_monitor(is_train)
+        key = random.draw_key(self.context) if self.draws else None
+        if self._watch is not None:
+            self._watch.forward(is_train, key)
         if is_train:
-            self._step = Step(self)
+            self._step = Step(self, key)
             if self._open:
                 self._step.flush()
         else:
             args, aux, _ = self.read()
-            key = random.draw_key(self.context) if self.draws else None
             self._step = None
             self._fill_outputs(self.program.predict(args, aux, key))
         return self.outputs
@@ -228,7 +246,11 @@ class Executor:
     def load(self, arrays: Mapping[str, NDArray]) -> None:
         """Point the named arguments at `arrays`, whose shapes the caller has checked; copies nothing on one device."""
         for name, value in arrays.items():
-            cell = self.arg_dict[name]._cell
+            bound = self.arg_dict[name]
+            if bound._view is not None:  # memory that a larger executor shares
+                bound[:] = value
+                continue
+            cell = bound._cell
             if cell.captured is not None and cell.captured is self._step:
                 self.settle()
             source = value._cell
@@ -237,20 +259,22 @@ class Executor:
             else:
                 cell.write(_on(value._data, cell))
 
-    def _load_one(self, name: str, value: Any) -> None:
+    def _checked(self, name: str, value: Any) -> NDArray:
+        if not isinstance(value, NDArray | np.ndarray):
+            raise ValueError(
+                f"forward: only accept keyword argument of NDArrays and numpy.ndarray, got {name}={value!r:.80}"
+            )
         if name not in self.arg_dict:
             raise TypeError(
                 f"Unknown argument {name}{nearest(name, self.arg_dict)}; the arguments are {', '.join(self.arg_dict)}"
             )
         bound = self.arg_dict[name]
-        value = value if isinstance(value, NDArray) else array(value, dtype=bound.dtype, ctx=self.context)
         if value.shape != bound.shape:
             raise ValueError(
                 f"Shape not match! Argument {name}, need: {bound.shape}, received: {value.shape}; "
                 "use Executor.reshape to bind other shapes"
             )
-        if value is not bound:
-            bound[:] = value
+        return value if isinstance(value, NDArray) else array(value, dtype=bound.dtype, ctx=bound.context)
 
     def backward(self, out_grads: Any = None, is_train: bool = True) -> None:
         """Compute gradients into `grad_dict` as `grad_req` says.
@@ -267,15 +291,16 @@ class Executor:
         if not self.program.wrt:
             return
         check_heads(self.graph, heads)
+        if self._watch is not None:
+            self._watch.backward(heads)
         if self._step is None:
             # As MXNet does after forward(is_train=False): gradients of a training pass over the present arrays.
-            held = [(nd._cell, nd._cell._array) for nd in self.outputs]
-            self._step = Step(self)
+            held = [(nd._cell, nd._cell._array) for _, nd in self.computed]
+            self._step = Step(self, random.draw_key(self.context) if self.draws else None)
             self._step.backward(heads)
             self._step.flush()
             for cell, value in held:
-                if value is not None:
-                    cell.fill(value)
+                cell.fill(jnp.zeros(cell.shape, cell.dtype, device=cell.ctx.jax_device) if value is None else value)
             self._step = None
             return
         self._step.backward(heads)
@@ -300,7 +325,11 @@ class Executor:
                 raise MXNetError(
                     explain(f"head gradient of {name} has shape {g.shape}, the output {out.shape}", op="backward")
                 )
-        return tuple(g._data for g in out_grads)
+        given = zip(out_grads, self.outputs, strict=False)
+        heads = [g._data if g.context == out.context else _on(g._data, out._cell) for g, out in given]
+        # Of an output that is listed twice, MXNet differentiates the last one.
+        last = {e: i for i, e in enumerate(self.graph.entries)}
+        return tuple(h if last[self.graph.entries[i]] == i else jnp.zeros_like(h) for i, h in enumerate(heads))
 
     def copy_params_from(
         self,
@@ -339,74 +368,48 @@ class Executor:
     def reshape(
         self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Sequence[int]
     ) -> Executor:
-        """A new executor for other input shapes that shares every array whose shape stays.
+        """A new executor for other input shapes that shares the memory of every array that does not grow.
 
         Args:
             partial_shaping: allow arrays that `kwargs` does not name to change shape.
-            allow_up_sizing: allow arrays to grow, as larger ones are allocated.
+            allow_up_sizing: allow arrays to grow; new ones are allocated then.
             **kwargs: new shapes by argument name.
 
         Raises:
-            MXNetError: an array would change or grow and that was not allowed.
+            MXNetError: a shape cannot be decided, or an array would change or grow and that was not allowed.
         """
-        shapes = infer_shapes(self.graph, {k: tuple(v) for k, v in kwargs.items()})
-        args: dict[str, NDArray] = {}
-        grads: dict[str, NDArray] = {}
-        for kind, bound, found in (("arg", self.arg_dict, shapes.arguments), ("aux", self.aux_dict, shapes.aux)):
-            for (name, nd), shape in zip(bound.items(), found, strict=True):
-                if shape is None or not known(shape):
-                    raise MXNetError(f"reshape cannot decide the shape of {name}; give it as a keyword")
-                if shape == nd.shape:
-                    args[name] = nd
-                    if kind == "arg" and self.grad_dict[name] is not None:
-                        grads[name] = self.grad_dict[name]  # type: ignore[assignment]
-                    continue
-                if not partial_shaping and name not in kwargs:
-                    raise MXNetError(
-                        f"reshape would change {kind} {name}: {nd.shape} to {shape}; allow it with partial_shaping=True"
-                    )
-                if not allow_up_sizing and np.prod(shape) > np.prod(nd.shape):
-                    raise MXNetError(
-                        f"reshape would grow {kind} {name}: {nd.shape} to {shape}; allow it with allow_up_sizing=True"
-                    )
-                args[name] = zeros(shape, ctx=self.context, dtype=nd.dtype)
-                if kind == "arg" and self.grad_dict[name] is not None:
-                    grads[name] = zeros(shape, ctx=self.context, dtype=nd.dtype)
-        return Executor(
-            self._symbol,
-            self.context,
-            {k: args[k] for k in self.arg_dict},
-            grads,
-            self.grad_req,
-            {k: args[k] for k in self.aux_dict},
-        )
+        args, grads, aux = reshaped(self, kwargs, partial_shaping, allow_up_sizing)
+        return Executor(self._symbol, self.context, args, grads, self.grad_req, aux, self._group2ctx)
 
     def set_monitor_callback(self, callback: Callable[[str, NDArray], None], monitor_all: bool = False) -> None:
-        """Call ``callback(name, array)`` for every node output on each forward; inputs too with `monitor_all`."""
-        self._monitor = (callback, monitor_all)
+        """Call ``callback(name, array)`` for every value of each forward and backward; see `Watch`.
 
-    def _run_monitor(self, is_train: bool) -> None:
-        # A graph of its own with every value as an output: slower, and only while somebody watches.
-        callback, everything = self._monitor  # type: ignore[misc]
-        if self._internals is None:
-            self._internals = self.graph.internals()
-        run = program(self._internals)
-        args, aux, _ = self.read()
-        key = random.draw_key(self.context) if self.draws else None
-        values = run.train(args, aux, key)[0] if is_train else run.predict(args, aux, key)
-        for entry, value in zip(self._internals.entries, values, strict=True):
-            if everything or not entry.node.is_variable:
-                callback(entry.name, NDArray._wrap(jnp.array(value), self.context))
+        Args:
+            callback: takes the name, such as ``fc1_output``, and a copy of the array.
+            monitor_all: show what operators read, too: ``fc1_data``, ``fc1_weight``.
+        """
+        if not callable(callback):
+            raise TypeError(f"the callback of a monitor takes a name and an array, got {type(callback).__name__}")
+        self._watch = Watch(self, callback, monitor_all)
+
+    def get_optimized_symbol(self) -> Symbol:
+        """The symbol that runs. XLA optimizes the compiled program, not the graph, so it is the bound one."""
+        return self._symbol
 
     def debug_str(self) -> str:
-        """The graph as text and, where it is one program, the memory XLA plans for inference."""
-        if not isinstance(self.program, Program):
-            return self.graph.dump()
-        args, aux, _ = self.read()
-        compiled = self.program.predict.lower(
-            args, aux, random.draw_key(self.context) if self.draws else None
-        ).compile()
-        return f"{self.graph.dump()}\n{compiled.memory_analysis()}"
+        """The graph as text, the device of each part, and the memory that XLA plans for inference on each."""
+        lines = [self.graph.dump()]
+        if isinstance(self.program, Program):
+            args, aux, _ = self.read()
+            key = np.zeros(2, np.uint32) if self.draws else None
+            plan = self.program.predict.lower(args, aux, key).compile().memory_analysis()
+            for what in ("argument", "output", "temp"):
+                lines.append(f"{what}: {getattr(plan, f'{what}_size_in_bytes', 0)} bytes")
+            total = sum(getattr(plan, f"{what}_size_in_bytes", 0) for what in ("argument", "output", "temp"))
+            lines.append(f"Total {total >> 20} MB allocated on {self.context}")
+        else:
+            lines += [f"stage {i}: {stage}" for i, stage in enumerate(self.program.stages)]
+        return "\n".join(lines)
 
 
 def _cells(arrays: Any) -> tuple[Cell, ...]:
@@ -429,7 +432,7 @@ class _Blank:
     def flush(self) -> None:
         """Fill the cell, unless a forward has."""
         if self.cell.pending is self:
-            self.cell.fill(jnp.zeros(self.cell.shape, self.cell.dtype))
+            self.cell.fill(jnp.zeros(self.cell.shape, self.cell.dtype, device=self.cell.ctx.jax_device))
 
 
 def _blank(shape: Shape | None, dtype: str | None, ctx: Context) -> NDArray:

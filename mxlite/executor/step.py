@@ -18,7 +18,6 @@ import jax.numpy as jnp
 
 from mxlite_compiler.program import Compiled, Program, ProgramCache, match_heads
 
-from .. import random
 from ..ndarray import NDArray
 from ..ndarray.cell import Cell
 
@@ -44,11 +43,10 @@ FUSED = ProgramCache()
 class Step:
     """One deferred ``forward(is_train=True)`` of an executor, and what joined it."""
 
-    def __init__(self, executor: Executor):
-        self.executor = executor
+    def __init__(self, executor: Executor, key: Any):
+        self.executor, self.key = executor, key
         self.done = False
         self.error: BaseException | None = None
-        self.key = random.draw_key(executor.context) if executor.draws else None
         self.heads: tuple[jax.Array, ...] | None = None
         self.with_backward = False
         self.residuals: Any = None
@@ -138,6 +136,10 @@ class Step:
 
     def _run_backward(self) -> None:
         ex = self.executor
+        if self.residuals is None:
+            # Forward and backward ran as one program, which keeps nothing for a second backward.
+            args, aux, _ = ex.read()
+            _, _, self.residuals = ex.program.forward(args, aux, self.key)
         old = {name: ex.grad_dict[name]._data for name in ex.adding}  # type: ignore[union-attr]
         outputs = tuple(o._data for o in ex.outputs)
         heads = self.heads if self.heads is not None else tuple(jnp.ones_like(o) for o in outputs)
@@ -201,4 +203,4 @@ def _fuse(ex: Executor, updates: Updates, metrics: list[tuple[Callable[..., jax.
         # Auxiliary states are donated, so those that nobody wrote must come back as well.
         return outputs, {**aux, **written}, grads, params, state, metric_states
 
-    return Compiled(step, "train_step", donate=(0, 1, 2, 3))
+    return Compiled(step, "train_step", donate=(0, 1, 2, 3), device=program.device)

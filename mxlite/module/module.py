@@ -51,7 +51,9 @@ class Module(BaseModule):
         data_names, label_names: which arguments are fed by batches.
         logger: where `fit` logs.
         context: a Context or a list of them, of which the first is used.
-        work_load_list, compression_params, group2ctxs: accepted as in MXNet.
+        work_load_list, compression_params: accepted as in MXNet.
+        group2ctxs: devices by the attribute ``ctx_group``: a dict of Contexts, or of lists of them, or a list of
+            dicts; the first of a list is used.
         fixed_param_names: parameters that are not trained.
         state_names: arguments that carry state from batch to batch.
 
@@ -81,7 +83,7 @@ class Module(BaseModule):
             logger.warning(
                 "Module runs on %s, the first of %d devices; the numbers are the same", contexts[0], len(contexts)
             )
-        self._symbol = symbol
+        self._symbol, self._group2ctx = symbol, _first_group(group2ctxs)
         self._data_names, self._label_names = list(data_names or ()), list(label_names or ())
         self._state_names, self._fixed = list(state_names or ()), list(fixed_param_names or ())
         arguments = symbol.list_arguments()
@@ -235,7 +237,19 @@ class Module(BaseModule):
         inputs = [*data, *(d for d in labels if d.name in self._label_names)]
         shapes: dict[str, Any] = {d.name: d.shape for d in inputs}
         types = {d.name: d.dtype for d in inputs}
-        return simple_bind(self._symbol, self._context, self._grad_req, types, shared_exec=shared, **shapes)
+        # Parameters and states go on from batch to batch; what a batch brings has arrays of its own in every shape.
+        states = {n: shared.arg_dict[n] for n in self._state_names} if shared is not None else {}
+        return simple_bind(
+            self._symbol,
+            self._context,
+            self._grad_req,
+            types,
+            group2ctx=self._group2ctx,
+            shared_arg_names=self._param_names,
+            shared_exec=shared,
+            shared_buffer=states,
+            **shapes,
+        )
 
     def reshape(self, data_shapes: Any, label_shapes: Any = None) -> None:
         """Bind to other input shapes, keeping parameters, gradients and optimizer."""
@@ -245,14 +259,7 @@ class Module(BaseModule):
         self._settle()
         key = shape_key(data, labels)
         if key not in self._executors:
-            new = self._make_executor(data, labels, executor)
-            for name in self._param_names:
-                if new.arg_dict[name] is not executor.arg_dict[name]:
-                    raise MXNetError(
-                        f"with the shapes {[(d.name, d.shape) for d in data]} parameter {name} would change from "
-                        f"{executor.arg_dict[name].shape} to {new.arg_dict[name].shape}; bind a new module for that"
-                    )
-            self._executors[key] = new
+            self._executors[key] = self._make_executor(data, labels, executor)
         self._executor = self._executors[key]
         self._data_shapes, self._label_shapes = data, labels or None
 
@@ -326,6 +333,9 @@ class Module(BaseModule):
         if self._loaded is not None:
             return dict(self._loaded[0]), dict(self._loaded[1])
         executor = self._bound("get_params", params=True)
+        if executor.devices is not None:  # one program copies what is on one device
+            copies = {n: a.copyto(self._context) for n, a in {**executor.arg_dict, **executor.aux_dict}.items()}
+            return {n: copies[n] for n in self._param_names}, {n: copies[n] for n in self._aux_names}
         bound = [
             {n: executor.arg_dict[n]._cell.peek() for n in self._param_names},
             {n: a._cell.peek() for n, a in executor.aux_dict.items()},
@@ -562,6 +572,12 @@ class Module(BaseModule):
         """
         self._bound("load_optimizer_states", optimizer=True)
         self._update_rule().loads(read_file(fname))
+
+
+def _first_group(given: Any) -> dict[str, Context] | None:
+    """The devices by group of the first context, in each of the forms that MXNet takes."""
+    groups: Any = given[0] if isinstance(given, list | tuple) and given else given
+    return {name: as_list(ctx)[0] for name, ctx in groups.items()} if groups else None
 
 
 def _per_device(arrays: Sequence[Any], merge: bool) -> list[Any]:

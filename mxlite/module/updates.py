@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The optimizer's side of a training step: one optax transformation over all parameters of a module.
 
-An optimizer that is a user's Python code cannot be traced; it runs parameter by parameter, after the step.
+An optimizer that is a user's Python code cannot be traced, and no program updates parameters on several devices
+(`group2ctx`): then it runs parameter by parameter, after the step.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class UpdateRule(Protocol):
 def update_rule(optimizer: Optimizer, arguments: Sequence[str], executor: Executor) -> UpdateRule:
     """The rule for all trained `arguments` of `executor`; `optimizer` knows each by its place among them."""
     trained = {n: i for i, n in enumerate(arguments) if executor.grad_req[n] != "null"}
-    if optimizer.fused:
+    if optimizer.fused and executor.devices is None:
         return Updates(optimizer, list(trained), list(trained.values()), executor.arg_dict)
     return EagerUpdates(optimizer, trained)
 
