@@ -66,3 +66,27 @@ def test_class_and_words(case: dict[str, Any], tmp_path: Path, monkeypatch: pyte
 
 def test_every_exception_to_the_rule_is_a_case() -> None:
     assert DELIBERATE.keys() <= {case["id"] for case in CASES}
+
+
+def test_classes_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mx.base, "error_types", dict(mx.base.error_types))
+    assert {"InternalError", "NotImplementedForSymbol", "ValueError", "TypeError"} <= mx.base.error_types.keys()
+    assert mx.error.register is mx.error.register_error is mx.base.register_error
+    assert mx.error.MXNetError is mx.MXNetError and issubclass(mx.error.InternalError, mx.MXNetError)
+
+    @mx.error.register
+    class Own(mx.MXNetError):
+        pass
+
+    assert mx.error.register("other", Own) is Own and mx.error.register("third")(Own) is Own
+    assert [mx.base.error_types[name] for name in ("Own", "other", "third")] == [Own] * 3
+    with pytest.raises(TypeError, match="takes an exception class"):
+        mx.error.register(3)
+
+
+@pytest.mark.parametrize("kind", [mx.base.NotImplementedForSymbol, mx.base.NotSupportedForSparseNDArray])
+def test_methods_that_other_arrays_do_not_have(kind: Any) -> None:
+    error: Any = kind(str.upper, "+=", 1, "a")
+    assert (error.function, error.alias) == ("upper", "+=") and issubclass(kind, mx.MXNetError)
+    assert str(error).startswith("upper (the operator '+=') is not available for a ")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
