@@ -176,6 +176,13 @@ SYMBOLS: dict[str, Case] = {
         MXNetError,
         "no head gradient for _mulscalar.*given are y",
     ),
+    "an input's name with a typo": (
+        lambda: net().simple_bind(mx.cpu(), dta=(2, 4)),
+        RuntimeError,
+        "cannot be decided.*dta is no argument; did you mean 'data'",
+    ),
+    "an array by position": (lambda: bound().forward(nd.ones((2, 4))), TypeError, r"by name: forward\(data=x\)"),
+    "a monitor of no function": (lambda: bound().set_monitor_callback(3), TypeError, "a name and an array, got int"),
     "too few requests": (lambda: bound(grad_req=["write"]), RuntimeError, "argument"),
     "a dtype that is none": (lambda: bound(type_dict={"data": "floaty"}), (TypeError, RuntimeError), "floaty"),
     "parameters as a list": (lambda: bound().copy_params_from([nd.ones(2)]), TypeError, "takes dicts.*got list"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mxlite_compiler.errors import explain
+from mxlite_compiler.errors import explain, nearest
 from mxlite_compiler.infer import infer_dtypes, infer_shapes
 from mxlite_compiler.placement import place
 from mxlite_compiler.shapes import known
@@ -179,11 +179,12 @@ def simple_bind(
         found |= dict(zip(graph.aux_names, inferred.aux, strict=True))
         undecided = {k: v for k, v in found.items() if not known(v)}
         if undecided:
+            unused = [f"{name} is no argument{nearest(name, found)}; " for name in from_user if name not in found]
             raise MXNetError(
                 explain(
                     f"the shapes of {len(undecided)} arguments cannot be decided",
                     given=[*undecided.items()][:_SHOWN],
-                    hint=f"give more of them as keywords, {next(iter(undecided))}=(...) first; "
+                    hint=f"{''.join(unused)}give more of them as keywords, {next(iter(undecided))}=(...) first; "
                     "a 0 above is a size that is unknown",
                 )
             )
