@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`mx.nd.sparse` and `mx.sym.sparse`: MXNet's names for sparse arrays, here on dense ones."""
+"""`mx.nd.sparse` and `mx.sym.sparse` on dense arrays: every name is there; `tests/sparse` has the sparse ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import mxlite as mx
-from mxlite.ndarray.sparse import ONLY_SPARSE
 from mxlite_compiler.op import OPS
 from mxlite_compiler.ops.sparse import ALSO_SPARSE
 
@@ -51,8 +50,6 @@ def test_cast_storage():
 @pytest.mark.parametrize(
     ("run", "says"),
     [
-        (lambda x: nd.cast_storage(x, stype="csr"), "(?s)cast_storage.*stype='csr' is not in mxlite.*'default'"),
-        (lambda x: nd.sparse.zeros("row_sparse", (2,)), "stype='row_sparse' is not in mxlite"),
         (lambda x: nd.cast_storage(x, stype=cast(Any, "bad")), "must be one of 'csr', 'default', 'row_sparse'"),
         (lambda x: nd.cast_storage(x), "required parameter stype is missing"),
     ],
@@ -60,9 +57,3 @@ def test_cast_storage():
 def test_mistakes(run: Any, says: str):
     with pytest.raises(mx.MXNetError, match=says):
         run(mx.nd.array(X))
-
-
-@pytest.mark.parametrize("name", ONLY_SPARSE)
-def test_what_only_sparse_arrays_have(name: str):
-    with pytest.raises(AttributeError, match=f"{name} needs sparse storage, which is not in mxlite"):
-        getattr(mx.nd.sparse, name)

@@ -89,7 +89,7 @@ def run(
         return _densely(prog, numbers, arrays, ctx, out)
     if isinstance(result, Updated):
         for i, state in zip(prog.mutates, result.states, strict=True):
-            arrays[i]._set(state)
+            (arrays[i]._set if arrays[i].stype == "default" else arrays[i]._set_all)(state)
         result = result.weight
     if prog.storage and not (isinstance(result, Stored) and result.stype == prog.storage):
         result = from_dense(result.dense() if isinstance(result, Stored) else result, prog.storage)
