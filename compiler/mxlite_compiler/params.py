@@ -15,15 +15,16 @@ DType = Annotated[str, "dtype"]
 
 
 class Range(NamedTuple):
-    """The legal values of a number, both ends included: ``Annotated[int, Range(low=1)]``."""
+    """The legal values of a number, both ends included: ``Annotated[int, Range(low=1)]``; of a tuple, of each in it."""
 
     low: float | None = None
     high: float | None = None
 
     def check(self, value: Any) -> Any:
         """`value`, or ValueError when it is not in the range."""
-        if (self.low is not None and not value >= self.low) or (self.high is not None and not value <= self.high):
-            raise ValueError(f"must be {self}")
+        for x in value if isinstance(value, tuple) else (value,):
+            if (self.low is not None and not x >= self.low) or (self.high is not None and not x <= self.high):
+                raise ValueError(f"must be {self}")
         return value
 
     def __str__(self) -> str:

@@ -127,6 +127,12 @@ def test_dtypes(name: str, attrs: dict[str, Any], dtypes: list[Any], says: str):
         ("take", {"mode": "none"}, "must be one of 'clip', 'raise', 'wrap'"),
         ("_plus_scalar", {"scalar": "x"}, "must be a number"),
         ("one_hot", {"depth": 2.5}, "must be an integer"),
+        ("one_hot", {"depth": -1}, "depth=-1 must be at least 0"),
+        ("_contrib_arange_like", {"repeat": 0}, "repeat=0 must be at least 1"),
+        ("_random_normal", {"shape": (2, -1)}, r"shape=\(2, -1\) must be at least 0"),
+        ("_random_randint", {"low": 0, "high": 2, "shape": (-1,)}, "must be at least 0"),
+        ("_sample_uniform", {"shape": (-1,)}, "must be at least 0"),
+        ("_sample_multinomial", {"shape": (-1,)}, "must be at least 0"),
     ],
 )
 def test_parameters(name: str, attrs: dict[str, Any], says: str):

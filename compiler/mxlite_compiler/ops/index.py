@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 
 from ..errors import Mismatch
 from ..op import Op, op
-from ..params import DType, Shape
+from ..params import DType, Range, Shape
 from ..shapes import DTypes, Shapes, join, join_shapes, known
 from ._axes import at, axis_of, without
 from ._numeric import convert
@@ -180,7 +180,14 @@ def _one_hot(indices: jax.Array, depth: int) -> jax.Array:
 
 
 @op("one_hot", "*s -> *s depth", dtypes="a -> {dtype}")
-def one_hot(indices, *, depth: int, on_value: float = 1.0, off_value: float = 0.0, dtype: DType = "float32"):
+def one_hot(
+    indices,
+    *,
+    depth: Annotated[int, Range(low=0)],
+    on_value: float = 1.0,
+    off_value: float = 0.0,
+    dtype: DType = "float32",
+):
     """A row for each index with `on_value` at that place.
 
     Args:
@@ -440,7 +447,13 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 @op("_contrib_arange_like")
 def arange_like(
-    data, *, start: float = 0.0, step: float = 1.0, repeat: int = 1, ctx: str = "", axis: int | None = None
+    data,
+    *,
+    start: float = 0.0,
+    step: float = 1.0,
+    repeat: Annotated[int, Range(low=1)] = 1,
+    ctx: str = "",
+    axis: int | None = None,
 ):
     """Numbers at equal distances, as many as `data` has elements, or as its axis `axis` is long.
 
