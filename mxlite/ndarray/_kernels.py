@@ -294,8 +294,12 @@ def scatter(spec: tuple[Any, ...], shape: Shape) -> Writer:
 
 
 def _key(spec: tuple[Any, ...], indices: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`spec` with its index arrays, without the new axes that `_new_axes` says where to put."""
     rest = map(_wide, indices)
-    return tuple(next(rest) if s == "i" else slice(*s) for s in spec if s is not None)
+    together = _together(spec)
+    return tuple(
+        next(rest) if s == "i" else None if s is None else slice(*s) for s in spec if not (s is None and together)
+    )
 
 
 def _wide(index: Any) -> Any:
@@ -304,8 +308,20 @@ def _wide(index: Any) -> Any:
 
 
 def _new_axes(spec: tuple[Any, ...]) -> tuple[int, ...]:
-    """Where a selection has the new axes of its None: as in MXNet, counted among what is no integer and no array."""
+    """Where a selection has the new axes of its None, when its index arrays stand together.
+
+    As in MXNet, not numpy, they are counted among what is no array, so that ``x[[0, 1], None]`` has a new first axis.
+    When something stands between the arrays, their axes come first and the others follow in order, as in numpy.
+    """
+    if not _together(spec):
+        return ()
     return tuple(i for i, s in enumerate(s for s in spec if s != "i") if s is None)
+
+
+def _together(spec: tuple[Any, ...]) -> bool:
+    """Whether nothing stands between the index arrays of `spec`."""
+    places = [i for i, s in enumerate(spec) if s == "i"]
+    return places[-1] - places[0] == len(places) - 1
 
 
 def fit(value: Any, shape: Shape, dtype: np.dtype) -> jax.Array:

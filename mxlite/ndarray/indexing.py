@@ -92,7 +92,8 @@ class Indexing(Handle):
         """``self[key] = value`` for a recorded value, which becomes this array's origin: so it must cover all of it."""
         shape = self.shape
         items = expand(key, shape)
-        if is_advanced(items) or basic(items, shape) != Box((0,) * len(shape), shape, (1,) * len(shape), shape):
+        box = None if is_advanced(items) else basic(items, shape)
+        if box is None or box.sizes != shape or min(box.steps, default=1) < 0:
             refuse_partial()
         if value._cell.ctx != self._cell.ctx:
             value = value.copyto(self._cell.ctx)

@@ -83,6 +83,8 @@ def import_dlpack(source: Any) -> jax.Array:
         source = _Capsule(source)
     elif not hasattr(source, "__dlpack__"):
         raise AssertionError(f"from_dlpack takes a DLPack capsule, or an array that gives one, got {source!r:.80}")
+    elif isinstance(source, np.ndarray) and not source.flags.writeable:  # numpy gives JAX no capsule of it
+        return jax.device_put(source.copy(), jax.local_devices(backend="cpu")[0])
     return jax.dlpack.from_dlpack(source)
 
 
