@@ -70,6 +70,6 @@ __version__ = "0.1.0"
 
 # What stands above the arrays and yet belongs to `mx.nd`.
 nd.Custom = operator.custom
-nd.save = _params.save
-nd.load = _params.load
-nd.load_frombuffer = _params.load_frombuffer
+nd.save = nd.utils.save = _params.save
+nd.load = nd.utils.load = _params.load
+nd.load_frombuffer = nd.utils.load_frombuffer = _params.load_frombuffer

@@ -15,6 +15,7 @@ from . import op as op
 from . import random as random
 from . import sparse as sparse
 from . import tracing as tracing
+from . import utils as utils
 from .arithmetic import add as add
 from .arithmetic import divide as divide
 from .arithmetic import equal as equal

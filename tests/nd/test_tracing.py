@@ -48,6 +48,7 @@ def test_gradients_equal_those_of_autograd() -> None:
     found, gradient = jax.value_and_grad(lambda a: loss(a).to_jax()[0])(a)
     assert isinstance(gradient, mx.nd.NDArray)
     assert float(found) == pytest.approx(value.asscalar())
+    assert a.grad is not None
     np.testing.assert_allclose(gradient.asnumpy(), a.grad.asnumpy(), rtol=1e-6)
 
 
@@ -84,7 +85,7 @@ def test_trees_hold_anything() -> None:
 
 
 def test_jax_functions_take_arrays() -> None:
-    a = numbers()
+    a: Any = numbers()
     assert float(jnp.sum(a)) == float(a.sum().asscalar())
     assert isinstance(jnp.asarray(a), jax.Array)
 
