@@ -13,6 +13,7 @@ from ..op import Mode, op
 from ..params import Range, Shape
 from ..shapes import DTypes, Shapes
 from .precision import precision
+from .threefry import typed
 
 
 @op(
@@ -92,7 +93,7 @@ def random_key(env: Mode, name: str) -> jax.Array:
     """The random key of the call; MXNetError when there is none."""
     if env.key is None:
         raise MXNetError(f"{name} draws random numbers in training and needs a key")
-    return env.key
+    return typed(env.key)
 
 
 @op("Dropout", "*s -> *s", random=True, floats=True)

@@ -23,9 +23,12 @@ from ..shapes import DTypes, Shapes, join_shapes
 from ._examples import plain_example
 from ._numeric import convert
 from .creation import whole
+from .threefry import typed
 
 FLOATS = ("float16", "float32", "float64")
 POSITIVE = Annotated[float, Range(low=0)]
+#: The shape of what is drawn.
+Sizes = Annotated[Shape, Range(low=0)]
 #: (key, shape, dtype, *parameters) -> numbers; the parameters broadcast with the shape.
 Draw = Callable[..., jax.Array]
 
@@ -89,7 +92,7 @@ def distribution(
     numeric = [q.name for q in parameters if q.hint is not int]
     new = _register(
         f"_random_{name}", random, (),
-        [*options, ("shape", None, Shape | None), ("ctx", "", str), ("dtype", None, DType | None), env],
+        [*options, ("shape", None, Sizes | None), ("ctx", "", str), ("dtype", None, DType | None), env],
         about + numbers + size + plain_example(f"mx.nd.random_{name}(shape=(2, 3)).shape", "(2, 3)"),
         dtypes=_float_dtype, alias=(f"random_{name}", *alias), dynamic=numeric,
     )  # fmt: skip
@@ -104,7 +107,7 @@ def distribution(
     new.grad(lambda p, g, data, out: (None,))
     each = "".join(f"    {n}: parameters of the distribution, one an element.\n" for n in arrays)
     new = _register(
-        f"_sample_{name}", sample, arrays, [("shape", (), Shape), ("dtype", None, DType | None), env],
+        f"_sample_{name}", sample, arrays, [("shape", (), Sizes), ("dtype", None, DType | None), env],
         about + each + "    shape: how many numbers to draw for each element.\n    dtype: dtype of the result.\n"
         + plain_example(f"mx.nd.sample_{name}({', '.join(['mx.nd.ones(2)'] * len(names))}, shape=3).shape", "(2, 3)"),
         shapes=lambda p: ", ".join(["*s"] * len(names)) + " -> *s " + " ".join(map(str, p.shape)),
@@ -152,12 +155,12 @@ def _narrow(draw: Draw) -> Draw:
 
 @_narrow
 def _uniform(key: jax.Array, shape: Shape, dtype: str, low: Any, high: Any) -> jax.Array:
-    return low + (high - low) * jax.random.uniform(key, shape, dtype)
+    return low + (high - low) * jax.random.uniform(typed(key), shape, dtype)
 
 
 @_narrow
 def _normal(key: jax.Array, shape: Shape, dtype: str, loc: Any, scale: Any) -> jax.Array:
-    return loc + scale * jax.random.normal(key, shape, dtype)
+    return loc + scale * jax.random.normal(typed(key), shape, dtype)
 
 
 @_narrow
@@ -206,7 +209,7 @@ distribution("generalized_negative_binomial", [Parameter("mu", 1.0, POSITIVE), P
 
 
 @op("_random_randint", dtypes=lambda p: f"-> {p.dtype or 'int32'}", alias=("random_randint",), random=True)
-def randint(*, low: int, high: int, shape: Shape | None = None, ctx: str = "", dtype: DType | None = None, env: Mode):
+def randint(*, low: int, high: int, shape: Sizes | None = None, ctx: str = "", dtype: DType | None = None, env: Mode):
     """Integers from `low` to `high`, which is not included.
 
     Args:
@@ -235,7 +238,7 @@ def _(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
 
 @op("_sample_multinomial", alias=("sample_multinomial",), random=True,
     outputs=lambda p: ("output0", "output1") if p.get_prob else ("output",))  # fmt: skip
-def sample_multinomial(data, *, shape: Shape = (), get_prob: bool = False, dtype: DType = "int32", env: Mode):
+def sample_multinomial(data, *, shape: Sizes = (), get_prob: bool = False, dtype: DType = "int32", env: Mode):
     """Classes drawn with given probabilities.
 
     Args:
