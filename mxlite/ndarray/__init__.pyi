@@ -8,9 +8,12 @@ from . import _internal as _internal
 from . import contrib as contrib
 from . import image as image
 from . import linalg as linalg
+from . import ndarray as ndarray
 from . import op as op
 from . import random as random
 from . import sparse as sparse
+from . import tracing as tracing
+from . import utils as utils
 from .arithmetic import add as add
 from .arithmetic import divide as divide
 from .arithmetic import equal as equal
@@ -30,16 +33,17 @@ from .arithmetic import power as power
 from .arithmetic import subtract as subtract
 from .cell import Cell as Cell
 from .creation import arange as arange
-from .creation import array as array
-from .creation import empty as empty
 from .creation import eye as eye
+from .creation import from_dlpack as from_dlpack
 from .creation import from_numpy as from_numpy
 from .creation import full as full
 from .creation import linspace as linspace
 from .creation import ones as ones
-from .creation import zeros as zeros
+from .creation import to_dlpack_for_read as to_dlpack_for_read
+from .creation import to_dlpack_for_write as to_dlpack_for_write
 from .functions import concatenate as concatenate
 from .functions import histogram as histogram
+from .functions import imdecode as imdecode
 from .functions import moveaxis as moveaxis
 from .functions import onehot_encode as onehot_encode
 from .functions import split_v2 as split_v2
@@ -50,6 +54,9 @@ from .ndarray import from_stored as from_stored
 from .ndarray import invoke as invoke
 from .ndarray import waitall as waitall
 from .slicing import slice_axis as slice_axis
+from .storages import array as array
+from .storages import empty as empty
+from .storages import zeros as zeros
 from ..operator import custom as custom
 Custom = custom
 from ..serialize.params import save as save

@@ -12,6 +12,8 @@ from .control_flow import isnan as isnan
 from .control_flow import while_loop as while_loop
 from .functions import boolean_mask as boolean_mask
 from .random import rand_zipfian as rand_zipfian
+from .sparse.contrib import edge_id as edge_id
+from .sparse.contrib import getnnz as getnnz
 from .updates import adamw_update as adamw_update
 from .updates import mp_adamw_update as mp_adamw_update
 from .updates import multi_adamw_update as multi_adamw_update
