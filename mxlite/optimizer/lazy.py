@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from ..ndarray import NDArray
 from ..ndarray.sparse import fallback
@@ -44,16 +45,17 @@ def update(run: Run, name: str, lazy: bool | None, weight: NDArray, grad: NDArra
         weight, grad, state: as for `Optimizer.update`; weight and state are written.
         hyper: one row of scalars.
     """
-    whole, arrays = content(weight), tree(content, state)
+    whole = content(weight)
+    arrays = tree(_reusable if lazy else content, state)
     if lazy and grad.stype == "row_sparse":
         values, places = grad._stored.operands()  # pyright: ignore[reportAttributeAccessIssue]
-        new, states = _rows_of(run)(whole, values, places, arrays, hyper)
+        states, new = _rows_of(run)(whole, values, places, arrays, hyper)
     else:
         if lazy is None:
             fallback.log(name, [weight.stype, grad.stype], weight.stype)
         (new,), (states,) = run([whole], [content(grad)], [arrays], hyper)
     put(weight, new)
-    _write(state, states)
+    _write(state, states, bool(lazy))
 
 
 @lru_cache(maxsize=256)
@@ -62,9 +64,16 @@ def _rows_of(run: Run) -> Callable[..., Any]:
         (new,), (states,) = run(
             [gather_rows(weight, places)], [grad], [tree(lambda x: gather_rows(x, places), state)], hyper
         )
-        return _scattered(weight, new, places), _zip(state, states, places)
+        # States first: JAX gives donated buffers to the first outputs of their shape.
+        return _zip(state, states, places), _scattered(weight, new, places)
 
-    return jax.jit(update)
+    return jax.jit(update, donate_argnums=3)
+
+
+def _reusable(array: NDArray) -> jax.Array:
+    """The whole content in a buffer that the program may reuse, so that the rows of a state change in place."""
+    dense = array.stype == "default" and array._view is None
+    return array._cell.donatable() if dense else jnp.copy(content(array))
 
 
 def _scattered(array: Any, rows: Any, places: Any) -> Any:
@@ -77,9 +86,12 @@ def _zip(state: State, rows: State, places: Any) -> State:
     return None if state is None else _scattered(state, rows, places)
 
 
-def _write(handles: State, new: State) -> None:
+def _write(handles: State, new: State, fresh: bool) -> None:
     if isinstance(handles, tuple | list):
         for handle, value in zip(handles, new, strict=True):
-            _write(handle, value)
+            _write(handle, value, fresh)
     elif handles is not None:
-        put(handles, new)
+        if fresh and handles.stype == "default" and handles._view is None:
+            handles._cell.write(new, owned=True)
+        else:
+            put(handles, new)

@@ -119,6 +119,11 @@ def _joined(fn: Any, a: jax.Array, b: jax.Array, at_a: Any, at_b: Any, size: int
     return fn(spread.at[at_a].add(a, mode="drop"), spread.at[at_b].add(b, mode="drop"))
 
 
+@partial(jax.jit, static_argnums=0)
+def _together(fn: Any, a: jax.Array, b: jax.Array) -> jax.Array:
+    return fn(a, b)
+
+
 @_kernel(*_ADDED, *_TIMES)
 def _binary(given: Given, inputs: Sequence[Any]) -> Any:
     a, b = inputs
@@ -145,6 +150,8 @@ def _divided(given: Given, inputs: Sequence[Any]) -> Any:
 def _union(fn: Any, a: Any, b: Any) -> Stored:
     """`fn` where one of two arrays, which both are zero elsewhere, stores something."""
     csr = isinstance(a, Csr)
+    if a.indices is b.indices and (not csr or a.indptr is b.indptr) and a.values.shape == b.values.shape:
+        return a.with_values(_together(fn, a.values, b.values))
     width = a.shape[1] if csr else 1
     keys = [x.rows * width + x.indices if csr else x.indices for x in (a, b)]
     found, places = np.unique(np.concatenate(keys), return_inverse=True)
@@ -211,7 +218,7 @@ def _dot(given: Given, inputs: Sequence[Any]) -> Any:
             return _product(values, rows, columns, dense, a.shape[0], p.transpose_b)
         if p.transpose_b or p.forward_stype == "default":
             return _product(values, columns, rows, dense, a.shape[1], p.transpose_b)
-        found, places = np.unique(a.indices, return_inverse=True)
+        found, places = a.columns
         size = bucket(len(found))
         at = padded(places, values.shape[0], size)
         return Rows(_product(values, at, rows, dense, size, False), found, (a.shape[1], dense.shape[1]))

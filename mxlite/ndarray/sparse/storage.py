@@ -91,14 +91,20 @@ class Csr(Stored):
 
     def with_values(self, values: jax.Array) -> Csr:
         made = Csr(values, self.indices, self.indptr, self.shape)
-        if "_places" in self.__dict__ and values.shape == self.values.shape:
-            made.__dict__["_places"] = self._places
+        if values.devices() == self.values.devices():  # what is known of the positions stays known
+            made.__dict__.update({k: v for k, v in self.__dict__.items() if k in ("rows", "columns", "_places")})
         return made
 
     @cached_property
     def rows(self) -> np.ndarray:
         """The row of every value, int64."""
         return np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+
+    @cached_property
+    def columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """The columns that store something, ascending, and for every value which of them it is in."""
+        found, places = np.unique(self.indices, return_inverse=True)
+        return found, places
 
     @cached_property
     def _places(self) -> tuple[jax.Array, ...]:
