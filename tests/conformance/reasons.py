@@ -9,7 +9,7 @@ REASONS: dict[str, str] = {
         base.MXCallbackList base.add_fileline_to_docstring base.build_param_doc base.c2pyerror base.c_array
         base.c_array_buf base.c_handle_array base.c_str base.c_str_array base.check_call base.ctypes2buffer
         base.ctypes2numpy_shared base.get_last_ffi_error base.mx_float_p base.classproperty base.with_metaclass
-        nd.*NDArray.handle nd.*NDArray.writable executor.Executor.__del__
+        executor.Executor.__del__
     """,
     "arrays, symbols and executors are made by functions; MXNet's constructors take a handle of the C library": """
         nd.NDArray nd.sparse.BaseSparseNDArray nd.sparse.CSRNDArray nd.sparse.RowSparseNDArray sym.Symbol
@@ -24,7 +24,6 @@ REASONS: dict[str, str] = {
         *contrib.backward_quadratic
     """,
     "math.pi is meant": "lr_scheduler.pi",
-    "fails in MXNet 1.9.1, too": "nd.imdecode",
     "its indices are required in MXNet, too, by the operator": "nd.sparse.RowSparseNDArray.retain",
     "takes its auxiliary states as arrays, too; in MXNet only an executor runs it": """
         nd.BatchNorm_v1 nd.IdentityAttachKLSparseReg sym.BatchNorm_v1 sym.IdentityAttachKLSparseReg
@@ -75,5 +74,4 @@ REASONS: dict[str, str] = {
     "not there yet: ONNX, text, TensorBoard, mixed precision, the autograd of MXNet 0.9": """
         onnx onnx.* contrib.onnx.* contrib.text.* contrib.tensorboard.* contrib.amp.* contrib.autograd.*
     """,
-    "the functions are those of mx.nd": "ndarray.utils.*",
 }
