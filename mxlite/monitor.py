@@ -12,8 +12,6 @@ import numpy as np
 
 from .ndarray import NDArray, from_host
 
-_log = logging.getLogger(__name__)
-
 
 def _rms(x: NDArray) -> NDArray:
     """The root of the mean square; on the host, because every array of a network has another shape."""
@@ -24,8 +22,8 @@ def _rms(x: NDArray) -> NDArray:
 class Monitor:
     """Collects a statistic of outputs and parameters every `interval` batches.
 
-    While one is installed, each forward also runs a program that gives every inner value: training is slower then. The
-    inner values of the backward pass, which MXNet shows as ``NAME_backward_output0``, are not collected.
+    While one is installed, each forward and each backward also runs a program that gives every inner value: training is
+    slower then. The gradients that a node sends back to its inputs are called ``NAME_backward_output0`` and so on.
 
     Args:
         interval: Batches between two collections.
@@ -104,4 +102,4 @@ class Monitor:
     def toc_print(self) -> None:
         """As `toc`, and log the result."""
         for step, name, text in self.toc():
-            _log.info("Batch: %7d %-30s %s", step, name, text)
+            logging.info("Batch: %7d %-30s %s", step, name, text)

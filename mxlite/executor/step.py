@@ -58,6 +58,8 @@ class Step:
 
     def backward(self, heads: tuple[jax.Array, ...] | None) -> None:
         """Let the backward pass join; runs at once when the forward pass has already been looked at."""
+        if self.with_backward and self.executor.adding:
+            self.flush()  # what an earlier backward adds must not be lost
         self.heads, self.with_backward = heads, True
         if self.done:
             self._run_backward()
@@ -121,17 +123,24 @@ class Step:
 
     @contextmanager
     def _running(self) -> Iterator[None]:
-        """Mark the step as done; when it fails, everything but its outputs keeps its old content."""
+        """Mark the step as done; when it fails, everything but its outputs keeps its old content.
+
+        A Ctrl-C is no failure of the step: what it has not filled is computed when somebody looks.
+        """
         self.done = True
         try:
             yield
-        except BaseException as e:
+        except Exception as e:
             self.error = e
             outputs = {id(nd._cell) for nd in self.executor.outputs}
             states = [m.state for m in self.metrics]
             for cell in (*self.executor.written_cells, *self.executor.grad_cells, *states):
                 if cell.pending is self and id(cell) not in outputs:
                     cell.pending = None
+            raise
+        except BaseException:  # KeyboardInterrupt, and GeneratorExit when that comes as the block begins
+            cells = (*self.executor.written_cells, *self.executor.grad_cells, *(m.state for m in self.metrics))
+            self.done = all(cell.pending is not self for cell in cells)
             raise
 
     def _run_backward(self) -> None:
@@ -178,13 +187,23 @@ class Step:
         aux = {n: nd._cell.donatable() for n, nd in ex.aux_dict.items()}
         grads = {n: ex.grad_dict[n]._cell.donatable() for n in ex.program.wrt}  # type: ignore[union-attr]
         args = {n: nd._cell.feed() for n, nd in ex.arg_dict.items() if n not in params}
-        outputs, written, grads, params, updates.state, states = fused(
-            params, aux, grads, updates.state, args, self.key, self.heads, hyper, states, labels
-        )
-        ex.fill(outputs, {**written, **params}, grads)
-        for m, state in zip(self.metrics, states, strict=True):
-            m.state.fill(state)
-        self.metrics = []
+        metrics = self.metrics
+
+        def take(outputs: Any, written: Any, grads: Any, params: Any, state: Any, states: Any) -> None:
+            updates.state = state
+            ex.fill(outputs, {**written, **params}, grads)
+            for m, accumulated in zip(metrics, states, strict=True):
+                m.state.fill(accumulated)
+            self.metrics = []
+
+        box: list[Any] = []
+        try:
+            fused.launch(box, params, aux, grads, updates.state, args, self.key, self.heads, hyper, states, labels)
+            take(*box[0])
+        except BaseException:
+            if box:  # what was donated is gone: its successor must not get lost, too
+                take(*box[0])
+            raise
 
 
 def _fuse(ex: Executor, updates: Updates, metrics: list[tuple[Callable[..., jax.Array], tuple[int, ...]]]) -> Compiled:

@@ -51,7 +51,7 @@ class Watch:
     def __init__(self, executor: Executor, callback: Callback, inputs: bool):
         self.executor, self.callback, self.inputs = executor, callback, inputs
         graph = executor.graph
-        self._all = Graph(e for node in graph.nodes for e in node.entries(hidden=True))
+        self._all = Graph(e for node in graph.nodes if node.op is not None for e in node.entries(hidden=True))
         self._edges: Edges | None = None
         self._state: tuple[Any, Any, Any] | None = None
 
@@ -63,7 +63,9 @@ class Watch:
         self._state = args, aux, key
         run = program(self._all, (), "watch", ex.device, ex.devices)
         found = run.train(args, aux, key)[0] if train else run.predict(args, aux, key)
-        values = dict(zip(self._all.entries, found, strict=True))
+        # Variables as they were before: an operator such as BatchNorm writes some.
+        values = {Entry(n): {**args, **aux}[n.name] for n in ex.graph.nodes if n.op is None}
+        values |= dict(zip(self._all.entries, found, strict=True))
         for node in ex.graph.nodes:
             if node.op is None:
                 continue

@@ -34,6 +34,11 @@ def watch(batches=1, **kwargs):
 RECORDED = [
     (1, "fc_output", "4.0\t"),
     (1, "softmax_output", "0.5\t"),
+    (1, "softmax_backward_output0", "0.5\t"),
+    (1, "softmax_backward_output1", "0.0\t"),
+    (1, "fc_backward_output0", "0.0\t"),
+    (1, "fc_backward_output1", "1.0\t"),
+    (1, "fc_backward_output2", "1.0\t"),
     (1, "data", "1.0\t"),
     (1, "fc_weight", "1.0\t"),
     (1, "fc_bias", "1.0\t"),
@@ -52,6 +57,16 @@ def test_every_second_batch():
 def test_pattern_and_sort():
     assert watch(pattern="fc.*")[0] == [entry for entry in RECORDED if entry[1].startswith("fc")]
     assert watch(sort=True)[0] == sorted(RECORDED, key=lambda entry: entry[1])
+
+
+def test_inputs_of_operators_too():
+    monitor, bound = Monitor(1, monitor_all=True, pattern="fc|data|softmax_data"), executor()
+    monitor.install(bound)
+    monitor.tic()
+    bound.forward(is_train=True)
+    names = [name for _, name, _ in monitor.toc()]
+    inside = ["data", "fc_data", "fc_weight", "fc_weight", "fc_bias", "fc_bias", "fc_output", "softmax_data"]
+    assert names == [*inside, "data", "fc_weight", "fc_bias"]
 
 
 def test_own_statistics():
