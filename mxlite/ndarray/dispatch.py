@@ -71,7 +71,7 @@ class Program(Call):
         self.mutates = tuple(self.names.index(n) for n in op.mutates(params))
         self.traces = 0
         self.host = op.is_host(params)
-        self.hidden = () if self.host else (None,) * (len(op.outputs(params)) - self.visible)
+        self.hidden: tuple[Any, ...] = () if self.host else (None,) * (len(op.outputs(params)) - self.visible)
         wanted = getattr(params, "stype" if op.name == "cast_storage" else "forward_stype", None)
         self.storage = None if wanted == "default" else wanted
         self.simple = not (op.random or self.mutates or self.storage) and self.visible == 1
@@ -269,11 +269,12 @@ def run(
     except SparseOperand as e:
         return e.array._call(prog, values, arrays, ctx, out)
     scalars = _numbers(values, ctx)
-    if out is None and not recording and prog.simple:  # the usual case, short
+    if prog.simple and not recording:  # the usual case, short
         try:
-            return cls._wrap(prog.fn(None, scalars, *inputs)[0][0], ctx)
+            outs, _ = prog.fn(None, scalars, *inputs)
         except (TypeError, ValueError, jax.errors.JaxRuntimeError) as e:
             raise _explained(prog, arrays, e) from e
+        return cls._wrap(outs[0], ctx) if out is None else _write(prog, outs[:1], out, ctx)
     key = _rng.draw_key(ctx) if prog.op.random else None
     try:
         outs, written = prog.fn(key, scalars, *inputs)
@@ -323,7 +324,8 @@ def _write(prog: Program, results: Sequence[jax.Array], out: Any, ctx: Context) 
             explain(f"out has {len(targets)} arrays, the operator {len(results)} outputs", op=prog.op.name)
         )
     for target, result in zip(targets, results, strict=True):
-        if target.shape != result.shape or target._cell.dtype != result.dtype:
+        aval = result.aval  # whose attributes cost less
+        if target.shape != aval.shape or target._cell.dtype != aval.dtype:
             raise MXNetError(
                 explain(
                     f"the result has shape {result.shape} and dtype {result.dtype}, out has shape {target.shape} "

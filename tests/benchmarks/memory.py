@@ -33,8 +33,8 @@ class Loop:
     """Things that training scripts do to an array, one a step, each time with other numbers and positions."""
 
     def __init__(self) -> None:
-        self.a, self.x = mx.nd.zeros((32, 16)), mx.nd.ones((8, 16))
-        self.x.attach_grad()
+        self.a, self.x, self.gradient = mx.nd.zeros((32, 16)), mx.nd.ones((8, 16)), mx.nd.zeros((8, 16))
+        mx.autograd.mark_variables([self.x], [self.gradient])
         self.row = np.arange(16, dtype=np.float32)
         self.steps: tuple[Callable[[int], Any], ...] = (
             self.add, self.set_row, self.slice, self.write_view, self.reshape, self.assign, self.add, self.scalar,
@@ -89,7 +89,7 @@ class Loop:
         with mx.autograd.record():
             loss = (self.x[i % 8] * (i * 1e-6)).sum()
         loss.backward()
-        self.x -= 1e-3 * self.x.grad
+        self.x -= 1e-3 * self.gradient
 
 
 def caches() -> dict[str, int]:
