@@ -172,16 +172,6 @@ class Handle:
         return self._cell
 
     @property
-    def writable(self) -> bool:
-        """Whether it can be written to: always."""
-        return True
-
-    @property
-    def handle(self) -> Any:
-        """The memory behind the array, the same object for all its views; of no use but to compare."""
-        return self._cell
-
-    @property
     def context(self) -> Context:
         """The device."""
         return self._cell.ctx

@@ -69,7 +69,8 @@ class NDArray(Arithmetic, Indexing, Interchange, Methods):
     def __bool__(self) -> bool:
         if self.size > 1:
             raise ValueError(
-                "the truth value of an NDArray with more than one element is ambiguous; reduce it first: (x > 0).sum() > 0"
+                "the truth value of an NDArray with more than one element is ambiguous; reduce it first: "
+                "(x > 0).sum() > 0"
             )
         return bool(self.asscalar()) if self.size else False
 

@@ -40,7 +40,7 @@ def test_the_report():
     text = names.report(some)
     assert "| mx.nd | 1 of 2 |  |  |  |  |  | 1 of 2 |" in text
     assert "| **further modules** |  | 0 of 1 | 0 of 1 |  |  |  | 0 of 2 |" in text
-    assert "| `mx.nd.get_oshape_of_gather_nd_op` | steps of MXNet's own indexing and metrics, public by accident |" in text
+    assert "| `mx.nd.get_oshape_of_gather_nd_op` | steps of MXNet's own indexing and metrics" in text
     assert "| `mx.gone`, `mx.sym.pi` (takes x where MXNet has y) | **nobody said why** |" in text
     assert "nd.get_oshape_of_gather_nd_op" in names.patterns()
     assert "lr_scheduler.pi" in names.needless(some)
