@@ -15,7 +15,6 @@ from mxlite_compiler.compile import program
 from mxlite_compiler.errors import explain, nearest
 from mxlite_compiler.graph import Graph
 from mxlite_compiler.infer import infer_dtypes, infer_shapes
-from mxlite_compiler.params import Shape
 from mxlite_compiler.placement import place
 from mxlite_compiler.program import Program, check_heads
 from mxlite_compiler.shapes import known
@@ -26,6 +25,7 @@ from ..context import Context
 from ..ndarray import NDArray, array
 from ..ndarray.cell import Cell, Upload
 from ..symbol import Symbol
+from .blank import blank
 from .reshape import reshaped
 from .step import Step
 from .watch import Watch
@@ -121,7 +121,7 @@ class Executor:
         bound = {**self.arg_dict, **self.aux_dict}
         return [
             # An output that is a variable is the memory of that variable, in MXNet, too.
-            bound[e.node.name] if e.node.is_variable else _blank(shape, dtype, self._contexts[e.node])
+            bound[e.node.name] if e.node.is_variable else blank(shape, dtype, self._contexts[e.node])
             for e, shape, dtype in zip(self.graph.entries, shapes.outputs, dtypes.outputs, strict=True)
         ]
 
@@ -422,23 +422,3 @@ def _on(x: jax.Array, cell: Cell) -> jax.Array:
         x = x.astype(cell.dtype)
     device = cell.ctx.jax_device
     return x if x.devices() == {device} else jax.device_put(x, device)
-
-
-class _Blank:
-    """Fills an output that somebody looks at before any forward, with zeros."""
-
-    cell: Cell
-
-    def flush(self) -> None:
-        """Fill the cell, unless a forward has."""
-        if self.cell.pending is self:
-            self.cell.fill(jnp.zeros(self.cell.shape, self.cell.dtype, device=self.cell.ctx.jax_device))
-
-
-def _blank(shape: Shape | None, dtype: str | None, ctx: Context) -> NDArray:
-    """An output of the inferred shape and dtype without content."""
-    step = _Blank()
-    step.cell = Cell.deferred(
-        shape if shape is not None and known(shape) else (), np.dtype(dtype or "float32"), ctx, step
-    )
-    return NDArray._of_cell(step.cell)
