@@ -22,6 +22,7 @@ HONOURED: Mapping[str, str] = {
     "MXNET_ENFORCE_DETERMINISM": "1: GPU programs are compiled without operations whose sums depend on timing "
     "(--xla_gpu_deterministic_ops); on the CPU results never vary",
     "MXNET_HOME": "what mx.base.data_dir tells programs that keep data sets; read when it is called",
+    "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "0: operators that make dense copies of sparse arrays do not log it",
     "MXLITE_ENABLE_X64": "0 keeps 64-bit types off",
     "MXLITE_ORACLE": "a Python that imports the real MXNet; mxlite's tests and benchmarks compare with it",
     "CD_JOB": "1 is what mx.test_utils.is_cd_run asks for",
@@ -58,7 +59,6 @@ IGNORED: Mapping[str, str] = {
     "MXNET_UPDATE_ON_KVSTORE": "the update is part of the compiled program",
     "MXNET_OPTIMIZER_AGGREGATION_SIZE": "all weights are updated in one program",
     "MXNET_PROFILER_AUTOSTART": "jax.profiler.start_trace starts a profile",
-    "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "no array changes its storage silently",
     "MXNET_INFER_STORAGE_TYPE_VERBOSE_LOGGING": "no array changes its storage silently",
     "MXNET_GLUON_REPO": "nothing is downloaded",
     "MXNET_ENGINE_INFO": "jax.log_compiles tells what is compiled",
