@@ -8,6 +8,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
+from itertools import starmap
 from typing import Any
 
 import jax
@@ -68,10 +69,20 @@ class Compiled:
         self._jitted = jax.jit(traced, donate_argnums=tuple(donate), keep_unused=bool(donate), **options)
 
     def __call__(self, *args: Any) -> Any:
+        box: list[Any] = []
+        self.launch(box, *args)
+        return box[0]
+
+    def launch(self, box: list[Any], *args: Any) -> None:
+        """Run, and put the result into `box` before anything else can happen.
+
+        What was donated is gone when the launch returns, and that is when Python raises the KeyboardInterrupt of a
+        Ctrl-C: no statement that takes the result would be reached.
+        """
         self.launches += 1
         COUNTERS.launches += 1
         try:
-            return self._jitted(*args)
+            box.extend(starmap(self._jitted, (args,)))
         except jax.errors.JaxRuntimeError as e:
             raise MXNetError(refused(e, f"program {self.name!r}", _largest(args))) from e
 

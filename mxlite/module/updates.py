@@ -124,9 +124,21 @@ class Updates:
         """Update by a launch of its own."""
         update = UPDATES.get((self.rule, self.names), self._compile)
         current = {n: params[n]._cell.donatable() for n in self.names}
-        new, self.state = update(current, self.state, {n: grads[n]._data for n in self.names}, self.hyper())  # type: ignore[union-attr]
-        for n, x in new.items():
-            params[n]._cell.fill(x, owned=True)
+        given = {n: grads[n]._data for n in self.names}  # type: ignore[union-attr]
+
+        def take(new: Tree, state: Any) -> None:
+            self.state = state
+            for n, x in new.items():
+                params[n]._cell.fill(x, owned=True)
+
+        box: list[Any] = []
+        try:
+            update.launch(box, current, self.state, given, self.hyper())
+            take(*box[0])
+        except BaseException:
+            if box:  # what was donated is gone: its successor must not get lost, too
+                take(*box[0])
+            raise
 
     def _compile(self) -> Compiled:
         apply = self.rule_only()
