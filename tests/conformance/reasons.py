@@ -54,10 +54,6 @@ REASONS: dict[str, str] = {
     "not there yet: Gluon": """
         gluon nd.CachedOp nd.CachedOp.* test_utils.check_gluon_hybridize_consistency contrib.io.*
     """,
-    "not there yet: random sparse arrays of the testing kit": """
-        test_utils.create_sparse_array test_utils.create_sparse_array_zd test_utils.rand_sparse_ndarray
-        test_utils.shuffle_csr_column_indices
-    """,
     "not there yet: mx.rnn": "rnn rnn.*",
     "not there yet: pictures, RecordIO, the iterators that read files": """
         image image.* img recordio recordio.* io.CSVIter io.Image* io.LibSVMIter io.MNISTIter io.MXDataIter
