@@ -32,6 +32,7 @@ from . import ndarray as ndarray
 from . import operator as operator
 from . import optimizer as optimizer
 from . import random as random
+from . import recordio as recordio
 from . import registry as registry
 from . import runtime as runtime
 from . import symbol as symbol
