@@ -109,13 +109,8 @@ class Node:
 
 
 def own_attrs(op: Op, attrs: Mapping[str, str]) -> dict[str, str]:
-    """Those of a node's `attrs` that its operator reads: not the user's, which begin with two underscores.
-
-    An operator without parameters reads none, and MXNet lets its nodes have any.
-    """
-    if not op.param_types and not getattr(op, "open_params", False):
-        return {}
-    return {key: value for key, value in attrs.items() if not key.startswith("__")}
+    """Those of a node's `attrs` that its operator reads."""
+    return {key: value for key, value in attrs.items() if not op.ignores(key)}
 
 
 class Graph:

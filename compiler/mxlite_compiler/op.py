@@ -61,7 +61,8 @@ class Op:
         dynamic: float parameters that eager calls pass as traced values, so that changing them does not recompile.
         fixed: values of theirs that are compiled in all the same, because XLA makes something better of them.
         host: runs Python outside the compiled program; the graph is cut there.
-        floats: the first input holds floating point numbers; integers are refused.
+        floats: the first input holds floating point numbers; integers are refused when it runs, not by inference.
+        loose: parameters that it does not have are ignored, as in MXNet, where an operator without any is so.
     """
 
     #: What one can do when a program must not be cut at this operator.
@@ -90,6 +91,7 @@ class Op:
         tail: Sequence[str] = (),
         host: bool = False,
         floats: bool = False,
+        loose: bool | None = None,
     ):
         self.name, self.kernel, self.aliases = name, kernel, tuple(alias)
         self.aux, self.random, self.loss, self.dynamic = tuple(aux), random, loss, tuple(dynamic)
@@ -103,6 +105,7 @@ class Op:
         self._grad: Callable | None = None
         self._check: Callable[[Any], Callable[..., Any] | None] | None = None
         self._read_signature()
+        self.loose = not self.param_types if loose is None else loose
 
     def _read_signature(self) -> None:
         signature, hints = inspect.signature(self.kernel), get_type_hints(self.kernel, include_extras=True)
@@ -195,10 +198,16 @@ class Op:
         """The inputs whose new values the kernel returns beside its outputs."""
         return tuple(self._mutates(p) if callable(self._mutates) else self._mutates)
 
+    def ignores(self, key: str) -> bool:
+        """Whether calls may say `key` without a meaning, as in MXNet: the user's own begin with two underscores."""
+        return key not in self.param_types and (self.loose or key.startswith("__"))
+
     def bind(self, attrs: Mapping[str, Any], node: str = "") -> Any:
         """Typed parameters from values or text. MXNetError names an unknown, missing or illegal parameter."""
         values = {}
         for key, value in attrs.items():
+            if self.ignores(key):
+                continue
             if key not in self.param_types:
                 legal = ", ".join(self.param_types) or "none"
                 raise MXNetError(
@@ -276,8 +285,6 @@ class Op:
     ) -> tuple[DTypes, DTypes]:
         """Fill in dtype names (None: unknown) in both directions; MXNetError on contradiction."""
         try:
-            if self.floats and ins and ins[0] is not None and "float" not in ins[0]:
-                raise Mismatch(f"{self.inputs(p)[0]} must hold floating point numbers, got {ins[0]}")
             if self._infer_dtype:
                 return self._infer_dtype(p, list(ins), list(outs))
             sig = self._dtypes(p) if callable(self._dtypes) else self._dtypes
@@ -313,6 +320,11 @@ class Op:
         arity = len(self.outputs(p))
         self.infer_shape(p, [x.shape for x in arrays], [None] * arity, node)
         self.infer_dtype(p, [x.dtype.name for x in arrays], [None] * arity, node)
+        if self.floats and arrays and "float" not in arrays[0].dtype.name:
+            given = [(n, f"{x.shape} {x.dtype.name}") for n, x in zip(self.inputs(p), arrays, strict=True)]
+            problem = f"{given[0][0]} must hold floating point numbers, got {arrays[0].dtype.name}"
+            hint = "cast it first: x.astype('float32')"
+            raise MXNetError(explain(problem, op=self.name, node=node, given=given, hint=hint))
         keywords = dict(vars(p))
         if self._mode_name:
             keywords[self._mode_name] = mode

@@ -166,7 +166,7 @@ def program(op: Op, attrs: Mapping[str, Any], ctx: Context | None = None) -> tup
         if key in op.dynamic and value is not None and not (op.fixed and value in op.fixed):
             dynamic.append(key)
             scalars.append(_scalar(op, key, value))
-        else:
+        elif key in op.param_types or not op.ignores(key):
             items.append((key, value))
     try:
         return _program(op, tuple(items), tuple(dynamic), train, ctx), scalars

@@ -70,7 +70,7 @@ class Custom(Op):
 
     def __init__(self) -> None:
         super().__init__("Custom", _schema, host=True)
-        self.open_params = True
+        self.open_params, self.loose = True, False
 
     def bind(self, attrs: Mapping[str, Any], node: str = "") -> Any:
         """The node's parameters; everything but `op_type` goes to the description as text, as in MXNet."""

@@ -171,16 +171,18 @@ def _border(square: float) -> float:
     return 1 / square if square else math.inf
 
 
+_NARROW = ("float16", "bfloat16", "float32")
+
+
 @op("amp_cast", "*s -> *s", dtypes="a -> {dtype}")
 def amp_cast(data, *, dtype: DType):
-    """A float array as `dtype`; any other array stays what it is."""
-    return data.astype(dtype) if is_float(data) else data
+    """An array of float32 or fewer bits as `dtype`; any other array, float64 among them, stays what it is."""
+    return data.astype(dtype) if data.dtype.name in _NARROW else data
 
 
 @amp_cast.infer_dtypes
 def _(p: Any, ins: DTypes, outs: DTypes) -> tuple[DTypes, DTypes]:
-    floating = ins[0] is None or "float" in ins[0]
-    return ins, [(p.dtype if floating else ins[0]) if ins[0] else outs[0]]
+    return ins, [(p.dtype if ins[0] in _NARROW else ins[0]) if ins[0] else outs[0]]
 
 
 @op(

@@ -42,7 +42,7 @@ def _fails(failed: Op, problem: str) -> None:
     failed.check(rule)
 
 
-@linalg_op("potrf", "*b n n -> *b n n")
+@linalg_op("potrf", "*b n n -> *b n n", loose=False)
 def potrf(A):
     """The lower triangular L with ``L L^T = A``, Cholesky's, for each symmetric positive definite matrix of a batch.
 
@@ -66,7 +66,7 @@ def _(p, g, A, out):
     return (jax.lax.linalg.triangular_solve(out, half, lower=True) / 2,)
 
 
-@linalg_op("potri", "*b n n -> *b n n")
+@linalg_op("potri", "*b n n -> *b n n", loose=False)
 def potri(A):
     """The inverse of ``A A^T`` for each lower triangular matrix of a batch, such as `potrf` returns."""
     inverse = jax.lax.linalg.triangular_solve(A, eye_like(A), left_side=True, lower=True)

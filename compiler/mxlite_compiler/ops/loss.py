@@ -127,7 +127,7 @@ def _regression(
     """
     shown = example(f"mx.nd.{name}(mx.nd.array([[0], [2]]), mx.nd.array([[0], [1]]))", printed, "2x1")
     kernel.__doc__ = f"{inspect.cleandoc(kernel.__doc__)}\n{shown}"
-    layer = op(name, "*s, *s -> *s | *s 1, *s -> *s 1", loss=True, floats=True)(kernel)
+    layer = op(name, "*s, *s -> *s | *s 1, *s -> *s 1", loss=True, floats=True, loose=True)(kernel)
 
     @layer.grad
     def _(p: Any, g: Any, data: jax.Array, label: jax.Array, out: jax.Array):
@@ -153,13 +153,13 @@ _regression(
 _regression("MAERegressionOutput", _itself, _sign, "The data itself, with the gradient of the absolute error.")
 
 
-@op("SVMOutput", "n k, n -> n k", loss=True, floats=True)
+@op("SVMOutput", "*n k, *n -> *n k", loss=True, floats=True)
 def svm_output(data, label, *, margin: float = 1.0, regularization_coefficient: float = 1.0, use_linear: bool = False):
     """The data itself, with the gradient of the hinge loss of one classifier per class.
 
     Args:
-        data: scores (batch, classes).
-        label: class indices (batch,).
+        data: scores (batch, ..., classes).
+        label: class indices (batch, ...).
         margin: scores of the right class below it, and of others above its negative, have a gradient.
         regularization_coefficient: factor of the gradient.
         use_linear: the hinge itself (L1) instead of its square (L2).
@@ -174,7 +174,7 @@ def svm_output(data, label, *, margin: float = 1.0, regularization_coefficient: 
 
 @svm_output.grad
 def _(p: Any, g: Any, data: jax.Array, label: jax.Array, out: jax.Array):
-    hot = jax.nn.one_hot(label.astype(jnp.int32), out.shape[1], dtype=out.dtype)
+    hot = jax.nn.one_hot(label.astype(jnp.int32), out.shape[-1], dtype=out.dtype)
     side = 1 - 2 * hot  # -1 for the right class, which wants to be large, 1 for the others
     violation = p.margin + side * out
     d = side * (violation > 0) if p.use_linear else side * 2 * jnp.maximum(violation, 0)

@@ -108,6 +108,8 @@ def _channel_dtypes(p: Any, ins: DTypes, outs: DTypes) -> tuple[DTypes, DTypes]:
     data = ins[0] or outs[0]
     if data is None:
         return ins, outs
+    if "float" not in data:
+        raise Mismatch(f"data must hold floating point numbers, got {data}")
     if outs[0] not in (None, data):
         raise Mismatch(f"the output has data's dtype {data}, but {outs[0]} is wanted")
     wide = "float32" if data in ("float16", "bfloat16") else data
