@@ -258,13 +258,16 @@ def _graph_fields(graph: Graph, body: bool = False) -> dict[str, Any]:
         return [number[e.node], e.index, writes.get(e.node, 0)]
 
     for node in graph.nodes:
-        for variable in _written(node):
-            # A variable that a body takes from outside stands in it as a copy, whose versions nobody counts.
-            writes[variable] = writes.get(variable, 0) + (not body or "__subgraph_name__" in variable.attrs)
+        read, written = [entry(e) for e in node.inputs], _written(node)
+        for position, variable in enumerate(e.node for e in node.inputs):
+            if position in written:
+                # A variable that a body takes from outside stands in it as a copy, whose versions nobody counts.
+                writes[variable] = writes.get(variable, 0) + (not body or "__subgraph_name__" in variable.attrs)
+                read[position] = entry(node.inputs[position])
         fields: dict[str, Any] = {"op": "null" if node.op is None else node.op.name, "name": node.name}
         if node.attrs:
             fields["attrs"] = dict(sorted(node.attrs.items()))
-        fields["inputs"] = [entry(e) for e in node.inputs]
+        fields["inputs"] = read
         if node.subgraphs:
             fields["subgraphs"] = [_graph_fields(g, body=True) for g in node.subgraphs]
         nodes.append(fields)
@@ -314,18 +317,18 @@ def counted_outputs(node: Node) -> int:
     return max(count, node.num_outputs)
 
 
-def _written(node: Node) -> list[Node]:
-    """The variables whose version the node raises: auxiliary states, and the states of update operators."""
+def _written(node: Node) -> list[int]:
+    """The inputs that are variables whose version the node raises: auxiliary states, and those of update operators."""
     if node.op is None:
         return []
     if node.subgraphs:
-        fed = [node.inputs[b.feeds[v.name]] for b in node.params.bodies for n in b.graph.nodes for v in _written(n)]
-        return [e.node for e in fed if e.node.is_variable]
+        bodies = [(b, n.inputs[i].node.name) for b in node.params.bodies for n in b.graph.nodes for i in _written(n)]
+        return [i for i in (b.feeds[name] for b, name in bodies) if node.inputs[i].node.is_variable]
     names = node.op.aux_states(node.params) or ((), node.op.mutates(node.params))[not node.op.aux]
     if not names:
         return []
     inputs = zip(node.op.inputs(node.params), node.inputs, strict=True)
-    return [e.node for n, e in inputs if n in names and e.node.is_variable]
+    return [i for i, (n, e) in enumerate(inputs) if n in names and e.node.is_variable]
 
 
 def _text(value: Any, depth: int) -> str:
