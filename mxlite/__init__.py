@@ -34,6 +34,7 @@ from . import optimizer as optimizer
 from . import random as random
 from . import recordio as recordio
 from . import registry as registry
+from . import rnn as rnn
 from . import runtime as runtime
 from . import symbol as symbol
 from . import test_utils as test_utils

@@ -49,8 +49,8 @@ class FusedRNN(Initializer):
             bidirectional=bidirectional,
             forget_bias=forget_bias,
         )
-        if mode not in _GATES:
-            raise ValueError(f"FusedRNN: mode must be one of {', '.join(_GATES)}, got {mode!r}")
+        if mode not in GATES:
+            raise ValueError(f"FusedRNN: mode must be one of {', '.join(GATES)}, got {mode!r}")
         self._init = inner
         self._num_hidden = num_hidden
         self._num_layers = num_layers
@@ -72,27 +72,44 @@ class FusedRNN(Initializer):
         arr[:] = np.concatenate(parts)
 
     def _parts(self, name: str, arr: NDArray) -> list[tuple[str, tuple[int, ...]]]:
-        """Names and shapes of the gates in the order of the packed vector: all weights, then all biases."""
-        h, layers, gates = self._num_hidden, self._num_layers, _GATES[self._mode]
-        sides = ("l", "r") if self._bidirectional else ("l",)
-        n, g = len(sides), len(gates)
-        inputs = arr.size // n // h // g - (layers - 1) * (h + n * h + 2) - h - 2
-        weights, biases = [], []
-        for layer in range(layers):
-            for side in sides:
-                for group, width in (("i2h", inputs if layer == 0 else n * h), ("h2h", h)):
-                    weights += [(f"{side}{layer}_{group}{gate}_weight", (h, width)) for gate in gates]
-                    biases += [(f"{side}{layer}_{group}{gate}_bias", (h,)) for gate in gates]
-        parts = weights + biases
-        if inputs < 1 or sum(math.prod(shape) for _, shape in parts) != arr.size:
-            raise ValueError(
-                f"FusedRNN: {str(name)!r} of {arr.size} numbers cannot hold a {self._mode} with num_hidden={h}, "
-                f"num_layers={layers}, bidirectional={self._bidirectional}"
-            )
-        return parts
+        try:
+            return packed_parts(arr.size, self._num_hidden, self._num_layers, self._mode, self._bidirectional)
+        except ValueError as e:
+            raise ValueError(f"FusedRNN: {str(name)!r} {e}") from e
 
 
-_GATES = {"rnn_relu": ("",), "rnn_tanh": ("",), "lstm": ("_i", "_f", "_c", "_o"), "gru": ("_r", "_z", "_o")}
+#: The ends of the names of the gates by mode, in the order in which they are stacked.
+GATES = {"rnn_relu": ("",), "rnn_tanh": ("",), "lstm": ("_i", "_f", "_c", "_o"), "gru": ("_r", "_z", "_o")}
+
+
+def packed_parts(size: int, h: int, layers: int, mode: str, bidirectional: bool) -> list[tuple[str, tuple[int, ...]]]:
+    """Names and shapes of the gates in the packed vector of a fused RNN: all weights, then all biases.
+
+    Args:
+        size: the length of the vector, from which the size of the input follows.
+        h: the size of the hidden state.
+        layers, mode, bidirectional: as for `FusedRNN`.
+
+    Raises:
+        ValueError: no input has a vector of that size.
+    """
+    gates = GATES[mode]
+    sides = ("l", "r") if bidirectional else ("l",)
+    n, g = len(sides), len(gates)
+    inputs = size // n // h // g - (layers - 1) * (h + n * h + 2) - h - 2
+    weights, biases = [], []
+    for layer in range(layers):
+        for side in sides:
+            for group, width in (("i2h", inputs if layer == 0 else n * h), ("h2h", h)):
+                weights += [(f"{side}{layer}_{group}{gate}_weight", (h, width)) for gate in gates]
+                biases += [(f"{side}{layer}_{group}{gate}_bias", (h,)) for gate in gates]
+    parts = weights + biases
+    if inputs < 1 or sum(math.prod(shape) for _, shape in parts) != size:
+        raise ValueError(
+            f"of {size} numbers cannot hold a {mode} with num_hidden={h}, num_layers={layers}, "
+            f"bidirectional={bidirectional}"
+        )
+    return parts
 
 
 class Load:

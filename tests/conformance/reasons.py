@@ -54,7 +54,6 @@ REASONS: dict[str, str] = {
     "not there yet: Gluon": """
         gluon nd.CachedOp nd.CachedOp.* test_utils.check_gluon_hybridize_consistency contrib.io.*
     """,
-    "not there yet: mx.rnn": "rnn rnn.*",
     "not there yet: pictures, RecordIO, the iterators that read files": """
         image image.* img io.CSVIter io.Image* io.LibSVMIter io.MNISTIter io.MXDataIter
         io.MXDataIter.* test_utils.get_im2rec_path
