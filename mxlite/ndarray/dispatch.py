@@ -31,6 +31,10 @@ from .tape import Arrays, Call, Cotangents, check_targets, record
 
 H = TypeVar("H", bound=Handle)
 
+#: After so many shapes an operator compiles anew. The program of a shape takes a megabyte or two, and JAX would keep
+#: thousands: enough for the memory of a machine when every call has another shape.
+SHAPES = 256
+
 
 class Program(Call):
     """One operator under fixed parameters, compiled on its first call for a shape.
@@ -48,12 +52,13 @@ class Program(Call):
         check: a jitted function of inputs and outputs that tells whether they hold values to be refused, or None.
         simple: it draws no random numbers, writes no input and shows one dense output.
         storage: the sparse storage that the result is asked in, or None.
+        options: those of `jax.jit`.
         traces: how often `fn` has been traced.
     """
 
     __slots__ = (
-        "attrs", "check", "dynamic", "fn", "hidden", "host", "mutates", "name", "names", "op", "params", "simple",
-        "storage", "traces", "train", "visible",
+        "attrs", "check", "dynamic", "fn", "hidden", "host", "mutates", "name", "names", "op", "options", "params",
+        "simple", "storage", "traces", "train", "visible",
     )  # fmt: skip
 
     def __init__(
@@ -75,16 +80,25 @@ class Program(Call):
         wanted = getattr(params, "stype" if op.name == "cast_storage" else "forward_stype", None)
         self.storage = None if wanted == "default" else wanted
         self.simple = not (op.random or self.mutates or self.storage) and self.visible == 1
-        options: dict[str, Any] = {}
+        self.options: dict[str, Any] = {}
         if ctx is not None:  # no array says where to run
-            options["out_shardings"] = jax.sharding.SingleDeviceSharding(ctx.jax_device)
-        self.fn = self._run_host if self.host else jax.jit(self._run, **options)
+            self.options["out_shardings"] = jax.sharding.SingleDeviceSharding(ctx.jax_device)
+        self.fn: Any = self._run_host if self.host else self._compiled()
         failed = op._check(params) if op._check else None
         self.check = jax.jit(failed) if failed else None
         self.simple = self.simple and self.check is None
 
+    def _compiled(self) -> Any:
+        # JAX's caches know a function by what it is equal to, and methods of one object are equal.
+        def run(key: Any, scalars: Any, *arrays: jax.Array) -> Any:
+            return self._run(key, scalars, *arrays)
+
+        return jax.jit(run, **self.options)
+
     def _run(self, key: Any, scalars: Any, *arrays: jax.Array) -> Any:
         self.traces += 1
+        if self.traces % SHAPES == 0:  # this call still runs the old function, and with it what is compiled goes
+            self.fn = self._compiled()
         outs, written = self._call((key, scalars), arrays, self.train)
         # Every output costs time: those that nobody sees are left out, and what is written only if it is something new.
         changed = [None if w is arrays[i] else w for i, w in zip(self.mutates, written, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ import mxlite as mx
 from memory import Loop, caches
 from mxlite.ndarray import _kernels, dispatch
 from mxlite.ndarray.checks import checks
+from mxlite_compiler.op import get_op
 
 #: Bytes of Python's memory that bookkeeping of the interpreter itself may take: less than 200 small arrays.
 SLACK = 64 * 1024
@@ -93,6 +95,31 @@ def test_changing_numbers_stay_within_bounds(action: Callable[[int], Any]) -> No
     assert after == before
     info = _kernels._constant.cache_info()
     assert info.maxsize == 1024 and info.currsize <= 1024
+
+
+def test_changing_shapes_stay_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call has another shape: what is compiled for the ones before goes, what is cached for them is bounded."""
+    monkeypatch.setattr(dispatch, "SHAPES", 8)
+    program = dispatch.program(get_op("_minus_scalar"), {"scalar": 0.5})[0]
+    kept, alive = [], []
+    for n in range(1, 34):
+        assert (mx.nd.ones((n,)) - n).asnumpy().tolist() == [1 - n] * n
+        kept.append(program.fn._cache_size())
+        if not any(function() is program.fn for function in alive):
+            alive.append(weakref.ref(program.fn))
+    assert max(kept) <= 8
+    assert len(alive) >= 4 and sum(function() is not None for function in alive) == 1
+    before = caches()
+    for n in range(1, 400):
+        a = mx.nd.zeros((n, 2))
+        assert mx.nd.array(np.zeros((2, n)))[1:].shape == (1, n) and a[0].shape == (2,)
+    mx.nd.waitall()
+    grown = {name: size - before[name] for name, size in caches().items() if size != before[name]}
+    assert max(grown.values()) <= 800  # a slot that counts the uses of a shape, nothing compiled
+    for module in (_kernels, dispatch):
+        for name, value in vars(module).items():
+            if hasattr(value, "cache_info") and name != "cast":  # which has an entry a dtype
+                assert value.cache_info().maxsize in (1024, 4096, 8192), name
 
 
 def test_constants_are_exact() -> None:
