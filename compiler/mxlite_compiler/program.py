@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .errors import Message, MXNetError, explain
-from .graph import Graph
+from .graph import Entry, Graph, Node
 from .lower import Arrays, lower
 
 
@@ -129,6 +129,9 @@ class Program:
         draws: Sequence[int] | None = None,
     ):
         self.graph, self.wrt, self.device = graph, tuple(wrt), device
+        # In MXNet a loss sends its gradient whatever comes back to it, through BlockGrad, too.
+        losses = _inner_losses(graph) if self.wrt else []
+        self._all = lower(Graph((*graph.entries, *losses)), draws) if losses else None
         self._run = lower(graph, draws)
         #: (args, aux, key) -> outputs
         self.predict = Compiled(lambda args, aux, key: self._run(args, aux, key)[0], f"{name}_predict", device=device)
@@ -145,7 +148,11 @@ class Program:
         rest = {k: v for k, v in args.items() if k not in self.wrt}
 
         def of(params: dict[str, jax.Array]) -> Any:
-            return self._run({**rest, **params}, aux, key, train=train)
+            if self._all is None:
+                return self._run({**rest, **params}, aux, key, train=train)
+            found, written = self._all({**rest, **params}, aux, key, train=train)
+            count = len(self.graph.entries)
+            return _tie(found[:count], found[count:]), written
 
         return jax.vjp(of, {k: args[k] for k in self.wrt}, has_aux=True)
 
@@ -179,10 +186,17 @@ def match_heads(outputs: Sequence[jax.Array], heads: Sequence[jax.Array]) -> tup
     )
 
 
-def check_heads(graph: Graph, heads: Sequence[Any] | None) -> None:
-    """Raise MXNetError when backward needs head gradients that were not given, or their number is wrong."""
+def check_heads(graph: Graph, heads: Sequence[Any] | None, wrt: Sequence[str] | None = None) -> None:
+    """Raise MXNetError when backward needs head gradients that were not given, or their number is wrong.
+
+    Args:
+        graph: the graph.
+        heads: the head gradients, None for none.
+        wrt: the arguments to differentiate; None for all. An output that none of their gradients depends on needs none.
+    """
     if heads is None:
-        needy = [e.name for e in graph.entries if e.node.op is None or not e.node.op.is_loss(e.node.params)]
+        asking = _asking(graph, graph.argument_names if wrt is None else wrt)
+        needy = [e.name for e in graph.entries if e.node in asking]
         if needy:
             raise MXNetError(
                 explain(
@@ -194,6 +208,56 @@ def check_heads(graph: Graph, heads: Sequence[Any] | None) -> None:
         raise MXNetError(
             f"backward takes {len(graph.entries)} head gradients ({', '.join(graph.output_names)}), got {len(heads)}"
         )
+
+
+#: Operators whose gradient is zero whatever follows them, so that MXNet does not ask for the gradient of their outputs.
+NO_GRADIENT = frozenset(
+    """
+    BlockGrad zeros_like ones_like round floor ceil rint fix trunc argmax argmin argsort one_hot shape_array size_array
+    logical_not _equal_scalar _not_equal_scalar _greater_scalar _greater_equal_scalar _lesser_scalar
+    _lesser_equal_scalar broadcast_equal broadcast_not_equal broadcast_greater broadcast_greater_equal broadcast_lesser
+    broadcast_lesser_equal broadcast_logical_and broadcast_logical_or broadcast_logical_xor
+    """.split()
+)
+
+
+def _asking(graph: Graph, wrt: Sequence[str]) -> set[Node]:
+    """The nodes whose outputs' gradients the gradients of `wrt` depend on."""
+    found: set[Node] = set()
+    for node in graph.nodes:
+        if node.op is None:
+            asks = node.name in wrt
+        else:
+            stops = node.op.is_loss(node.params) or node.op.name in NO_GRADIENT
+            asks = not stops and any(e.node in found for e in node.inputs)
+        if asks:
+            found.add(node)
+    return found
+
+
+def _inner_losses(graph: Graph) -> list[Entry]:
+    """The losses of a graph that are no outputs."""
+    outputs = {e.node for e in graph.entries}
+    losses = (n for n in graph.nodes if n.op is not None and n not in outputs and n.op.is_loss(n.params))
+    return [Entry(n) for n in losses if n.op.name not in NO_GRADIENT]  # type: ignore[union-attr]
+
+
+def _tie(outputs: Sequence[jax.Array], losses: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
+    """`outputs`, of which the first that has a gradient asks all losses for theirs."""
+    at = next((i for i, o in enumerate(outputs) if jnp.issubdtype(o.dtype, jnp.inexact)), None)
+    return tuple(_tied(o, tuple(losses)) if i == at else o for i, o in enumerate(outputs))
+
+
+@jax.custom_vjp
+def _tied(output: Any, losses: Any) -> Any:
+    """`output`; differentiated, it asks every loss for its gradient."""
+    return output
+
+
+_tied.defvjp(
+    lambda output, losses: (output, losses),
+    lambda losses, g: (g, jax.tree.map(jnp.zeros_like, losses)),
+)
 
 
 class ProgramCache:

@@ -20,6 +20,7 @@ from ..symbol import Symbol
 from ..symbol.symbol import Binder
 from .executor import Executor
 from .memory import Memory, Spec
+from .storage import Storages, declared
 
 _SHOWN = 10  # undecided arguments that a message lists: a large network has hundreds
 
@@ -56,10 +57,7 @@ def _arrays(given: dict[str, Any], what: str) -> dict[str, NDArray]:
     for name, value in given.items():
         if not isinstance(value, NDArray):
             raise TypeError(f"{what}: only accept list of NDArrays or dict of str to NDArray, got {name}={value!r:.80}")
-        if value.stype != "default" and what == "args_grad":
-            raise MXNetError(f"args_grad: the gradient of {name} has {value.stype} storage; graphs write dense ones")
-    # Inside of a graph all storage is dense: a sparse array is copied into a dense one here, as it is now.
-    return {name: x if x.stype == "default" else x.tostype("default") for name, x in given.items()}
+    return given
 
 
 def grad_reqs(names: Sequence[str], given: Any) -> dict[str, str]:
@@ -162,7 +160,7 @@ def simple_bind(
         TypeError: a dtype is none.
         ValueError: `shared_buffer` is no dict.
         RuntimeError: a shape cannot be decided, `grad_req` is none of null, write, add, a node is in a group that
-            `group2ctx` lacks, or shared memory does not fit.
+            `group2ctx` lacks, a storage is none of default, csr, row_sparse, or shared memory does not fit.
     """
     if shared_buffer is not None and not isinstance(shared_buffer, dict):
         raise ValueError(f"shared_buffer in simple_bind must be dict or None, got {type(shared_buffer).__name__}")
@@ -190,16 +188,19 @@ def simple_bind(
             )
         types = dict(zip(graph.argument_names, dtypes.arguments, strict=True))
         types |= dict(zip(graph.aux_names, dtypes.aux, strict=True))
+        stypes = declared(graph, stype_dict)
+        gradient_stypes = Storages(graph, stypes).gradients()
         memory = Memory(shared_arg_names, shared_exec, shared_buffer)
         args, grads, aux = {}, {}, {}
         for node in (*graph.arguments, *graph.aux):
-            name, spec = node.name, Spec(found[node.name] or (), types[node.name] or "float32", places[node])
+            name, shape, dtype = node.name, found[node.name] or (), types[node.name] or "float32"
+            spec = Spec(shape, dtype, places[node], stypes[name])
             if node in graph.aux:
                 aux[name] = memory.aux(name, spec)
                 continue
             args[name] = memory.argument(name, spec)
             if reqs[name] != "null":
-                grads[name] = memory.gradient(name, spec)
+                grads[name] = memory.gradient(name, spec._replace(stype=gradient_stypes[name]))
         return Executor(symbol, ctx, args, grads, reqs, aux, groups)
     except (MXNetError, ValueError) as e:
         raise RuntimeError(f"simple_bind error. Arguments: {shapes}\n{e}") from e

@@ -12,12 +12,14 @@ from mxlite_compiler.shapes import known
 from ..context import Context
 from ..ndarray import NDArray
 from ..ndarray.cell import Cell
+from ..ndarray.sparse.array import CLASSES
+from ..ndarray.sparse.cell import SparseCell
 
 
 class Blank:
     """Fills an output that somebody looks at before any forward, with zeros."""
 
-    cell: Cell
+    cell: Cell | SparseCell
 
     def flush(self) -> None:
         """Fill the cell, unless a forward has."""
@@ -25,10 +27,11 @@ class Blank:
             self.cell.fill(jnp.zeros(self.cell.shape, self.cell.dtype, device=self.cell.ctx.jax_device))
 
 
-def blank(shape: Shape | None, dtype: str | None, ctx: Context) -> NDArray:
-    """An output of the inferred shape and dtype without content."""
-    step = Blank()
-    step.cell = Cell.deferred(
-        shape if shape is not None and known(shape) else (), np.dtype(dtype or "float32"), ctx, step
-    )
+def blank(shape: Shape | None, dtype: str | None, ctx: Context, stype: str = "default") -> NDArray:
+    """An output of the inferred shape, dtype and storage without content."""
+    step, known_shape = Blank(), shape if shape is not None and known(shape) else ()
+    if stype in CLASSES and known_shape:
+        step.cell = SparseCell.deferred(stype, known_shape, np.dtype(dtype or "float32"), ctx, step)
+        return CLASSES[stype]._of_cell(step.cell)  # type: ignore[arg-type]
+    step.cell = Cell.deferred(known_shape, np.dtype(dtype or "float32"), ctx, step)
     return NDArray._of_cell(step.cell)

@@ -24,15 +24,22 @@ from ..base import MXNetError
 from ..context import Context
 from ..ndarray import NDArray, array
 from ..ndarray.cell import Cell, Upload
+from ..ndarray.sparse.cell import SparseCell
+from ..ndarray.sparse.fallback import log
 from ..symbol import Symbol
 from .blank import blank
 from .reshape import reshaped
 from .step import Step
+from .storage import Seen, Storages
 from .watch import Watch
 
 
 class Executor:
     """A Symbol with the arrays it reads and writes; made by `Symbol.bind` and `Symbol.simple_bind`.
+
+    The graph computes densely, whatever the storage of the arrays: a sparse argument is made dense before it is read,
+    once for each content, and gradients and outputs are stored as the arrays that take them. The logger
+    ``mxlite.storage`` tells of it once.
 
     Attributes:
         arg_dict: argument name to NDArray.
@@ -68,6 +75,15 @@ class Executor:
         self.integer_grads = tuple(name for name in graded if name not in wrt)
         self.adding = frozenset(name for name in wrt if self.grad_req[name] == "add")
         self._place()
+        bound = {**self.arg_dict, **self.aux_dict}
+        self._storages = Storages(self.graph, {k: v.stype for k, v in bound.items()})
+        by_row = [name for name in wrt if written[name].stype == "row_sparse" and name not in self.adding]
+        self._seen = Seen(self.graph, self._storages, by_row)
+        #: What a step has read of the arguments that name the rows of gradients.
+        self._read_sources: dict[str, Any] = {}
+        sparse = [v.stype for v in bound.values() if v.stype != "default"]
+        if sparse:
+            log(f"an executor of {symbol.name or 'a group'}", sparse, "default")
         self.program = program(self.graph, wrt, symbol.name or "graph", self.device, self.devices)
         self.fusable = self.program.fusable
         self.draws = any(n.op is not None and n.op.random for n in self.graph.nodes)
@@ -78,8 +94,9 @@ class Executor:
         #: What a training forward fills: outputs, auxiliary states, gammas that it resets.
         self.written_cells: tuple[Cell, ...] = tuple(o._cell for _, o in self.computed) + _cells(self._written())
         # One array under two names, or a part of one, cannot be donated.
-        bound = [*self.arg_dict.values(), *self.aux_dict.values(), *written.values()]
-        self.donates = self.fusable and len(_cells(bound)) == len(bound) and all(nd._view is None for nd in bound)
+        taken = [*bound.values(), *written.values()]
+        whole = all(nd._view is None and nd.stype == "default" for nd in taken)
+        self.donates = self.fusable and len(_cells(taken)) == len(taken) and whole
         self._step: Step | None = None
         self._watch: Watch | None = None
 
@@ -121,7 +138,9 @@ class Executor:
         bound = {**self.arg_dict, **self.aux_dict}
         return [
             # An output that is a variable is the memory of that variable, in MXNet, too.
-            bound[e.node.name] if e.node.is_variable else blank(shape, dtype, self._contexts[e.node])
+            bound[e.node.name]
+            if e.node.is_variable
+            else blank(shape, dtype, self._contexts[e.node], self._storages.of(e))
             for e, shape, dtype in zip(self.graph.entries, shapes.outputs, dtypes.outputs, strict=True)
         ]
 
@@ -138,13 +157,23 @@ class Executor:
     def read(self) -> tuple[dict[str, jax.Array], dict[str, jax.Array], dict[str, jax.Array]]:
         """The present arrays: arguments, auxiliary states, gradients that are added to."""
         old = {name: self._read(self.grad_dict[name]) for name in self.adding}  # type: ignore[arg-type]
+        self._read_sources = {n: self._source(self.arg_dict[n]) for used in self._seen.sources.values() for n in used}
         return (
             {k: self._read(v) for k, v in self.arg_dict.items()},
             {k: self._read(v) for k, v in self.aux_dict.items()},
             old,
         )
 
+    def _source(self, nd: NDArray) -> Any:
+        return nd._cell.stored if isinstance(nd._cell, SparseCell) else self._read(nd)
+
+    def content(self, nd: NDArray) -> jax.Array:
+        """The whole content of an array in any storage."""
+        return nd._data if nd.stype == "default" else nd._cell.peek()
+
     def _read(self, nd: NDArray) -> Any:
+        if nd.stype != "default":
+            return nd._cell.peek()
         # A compiled program gives fresh buffers only, so reading for it ends no ownership; Python code may keep them.
         return nd._cell.feed() if nd._view is None and self.fusable else nd._data
 
@@ -183,7 +212,12 @@ class Executor:
         for cell in self.grad_cells:
             cell.pending = None
         for name, x in grads.items():
-            self._fill(self.grad_dict[name], x)  # type: ignore[arg-type]
+            nd: NDArray = self.grad_dict[name]  # type: ignore[assignment]
+            cell: Any = nd._cell
+            if isinstance(cell, SparseCell):
+                cell.fill(_on(x, cell), keep=self._seen.rows(name, self._read_sources))
+            else:
+                self._fill(nd, x)
         for name in self.integer_grads:
             if self.grad_req[name] == "write":
                 g: NDArray = self.grad_dict[name]  # type: ignore[assignment]
@@ -247,7 +281,8 @@ class Executor:
         """Point the named arguments at `arrays`, whose shapes the caller has checked; copies nothing on one device."""
         for name, value in arrays.items():
             bound = self.arg_dict[name]
-            if bound._view is not None:  # memory that a larger executor shares
+            if bound._view is not None or bound.stype != "default" or value.stype != "default":
+                # Memory that a larger executor shares, or parts that are replaced together.
                 bound[:] = value
                 continue
             cell = bound._cell
@@ -290,7 +325,7 @@ class Executor:
         heads = self._heads(out_grads)
         if not self.program.wrt:
             return
-        check_heads(self.graph, heads)
+        check_heads(self.graph, heads, self.program.wrt)
         if self._watch is not None:
             self._watch.backward(heads)
         if self._step is None:
@@ -326,7 +361,8 @@ class Executor:
                     explain(f"head gradient of {name} has shape {g.shape}, the output {out.shape}", op="backward")
                 )
         given = zip(out_grads, self.outputs, strict=False)
-        heads = [g._data if g.context == out.context else _on(g._data, out._cell) for g, out in given]
+        contents = ((self.content(g), out) for g, out in given)
+        heads = [x if x.devices() == {out.context.jax_device} else _on(x, out._cell) for x, out in contents]
         # Of an output that is listed twice, MXNet differentiates the last one.
         last = {e: i for i, e in enumerate(self.graph.entries)}
         return tuple(h if last[self.graph.entries[i]] == i else jnp.zeros_like(h) for i, h in enumerate(heads))
@@ -416,7 +452,7 @@ def _cells(arrays: Any) -> tuple[Cell, ...]:
     return tuple({id(nd._cell): nd._cell for nd in arrays}.values())
 
 
-def _on(x: jax.Array, cell: Cell) -> jax.Array:
+def _on(x: jax.Array, cell: Cell | SparseCell) -> jax.Array:
     """`x` on the device and in the dtype of `cell`."""
     if x.dtype != cell.dtype:
         x = x.astype(cell.dtype)

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..base import MXNetError
 from ..context import Context
-from ..ndarray import NDArray, zeros
+from ..ndarray import NDArray
+from ..ndarray.sparse import zeros
 from .reshape import beginning
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ class Spec(NamedTuple):
     shape: tuple[int, ...]
     dtype: str
     ctx: Context
+    stype: str = "default"
 
     def make(self) -> NDArray:
         """A new one, of zeros."""
-        return zeros(self.shape, ctx=self.ctx, dtype=self.dtype)
+        return zeros(self.stype, self.shape, ctx=self.ctx, dtype=self.dtype)
 
 
 class Memory:
@@ -38,7 +40,8 @@ class Memory:
 
     As in MXNet, nothing is shared without a buffer. With one, the arguments in `names`, their gradients and the
     auxiliary states are those of `executor`; the others are the beginnings of the arrays in `buffer`, and what it
-    lacks, or has too small, is added to it. Gradients are kept there as ``grad of NAME``.
+    lacks, or has too small, is added to it. Gradients are kept there as ``grad of NAME``. Sparse arrays have no
+    beginnings: each executor has its own.
 
     Args:
         names: the arguments to take from `executor`.
@@ -52,13 +55,13 @@ class Memory:
 
     def argument(self, name: str, spec: Spec) -> NDArray:
         """The argument `name`. Raises MXNetError when what is shared has another shape or dtype."""
-        if self.buffer is None or name in self.names:
+        if self.buffer is None or name in self.names or spec.stype != "default":
             return self._other(name, spec, lambda ex: ex.arg_dict)
         return self._buffered(name, spec)
 
     def gradient(self, name: str, spec: Spec) -> NDArray:
         """The gradient of `name`; errors as for `argument`."""
-        if self.buffer is None or name in self.names:
+        if self.buffer is None or name in self.names or spec.stype != "default":
             return self._other(name, spec, lambda ex: ex.grad_dict)
         return self._buffered(f"grad of {name}", spec)
 
@@ -67,13 +70,15 @@ class Memory:
         return self._other(name, spec, lambda ex: ex.aux_dict)
 
     def _other(self, name: str, spec: Spec, kind: Callable[[Executor], Mapping[str, NDArray | None]]) -> NDArray:
-        found = kind(self.executor).get(name) if self.executor is not None else None
+        shared = self.executor is not None and (name in self.names or name in self.executor.aux_dict)
+        found = kind(self.executor).get(name) if shared else None  # type: ignore[arg-type]
         if found is None:
             return spec.make()
-        if found.shape != spec.shape or np.dtype(found.dtype).name != spec.dtype:
+        if (found.shape, np.dtype(found.dtype).name, found.stype) != (spec.shape, spec.dtype, spec.stype):
+            has = f"shape {found.shape}, dtype {np.dtype(found.dtype).name} and {found.stype} storage"
             raise MXNetError(
-                f"{name} of shared_exec has shape {found.shape} and dtype {np.dtype(found.dtype).name}, this executor "
-                f"needs {spec.shape} and {spec.dtype}: leave {name} out of shared_arg_names"
+                f"{name} of shared_exec has {has}, this executor needs {spec.shape}, {spec.dtype} and {spec.stype}: "
+                f"leave {name} out of shared_arg_names"
             )
         return found
 

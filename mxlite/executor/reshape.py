@@ -12,7 +12,8 @@ from mxlite_compiler.infer import infer_shapes
 from mxlite_compiler.shapes import known
 
 from ..base import MXNetError
-from ..ndarray import NDArray, zeros
+from ..ndarray import NDArray
+from ..ndarray.sparse import zeros
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -24,6 +25,8 @@ def beginning(array: NDArray, shape: Shape) -> NDArray:
     """`array` itself, or a view of its first elements in another shape that needs no more of them."""
     if array.shape == shape:
         return array
+    if array.stype != "default":  # which has no beginning
+        return zeros(array.stype, shape, array.context, array.dtype)
     return array.reshape((-1,))[: math.prod(shape)].reshape(shape)
 
 
@@ -31,6 +34,8 @@ def reshaped(
     executor: Executor, given: dict[str, Sequence[int]], partial: bool, grow: bool
 ) -> tuple[dict[str, NDArray], dict[str, NDArray], dict[str, NDArray]]:
     """Arguments, gradients and auxiliary states of `executor` in other shapes; those that do not grow share memory.
+
+    Sparse arrays of another shape are new.
 
     Args:
         executor: whose arrays.
@@ -52,15 +57,16 @@ def reshaped(
                 raise MXNetError(
                     f"reshape would change {kind} {name}: {array.shape} to {shape}; allow it with partial_shaping=True"
                 )
-            if size > array.size and not grow:
+            if size > math.prod(array.shape) and not grow:
                 raise MXNetError(
                     f"reshape would grow {kind} {name}: {array.shape} to {shape}; allow it with allow_up_sizing=True"
                 )
             grad = executor.grad_dict.get(name) if kind == "arg" else None
             for old, target in ((array, into), (grad, grads)):
                 if old is not None:
-                    fits = size <= old.size
-                    target[name] = beginning(old, shape) if fits else zeros(shape, ctx=old.context, dtype=old.dtype)
+                    fits = size <= math.prod(old.shape)
+                    new = beginning(old, shape) if fits else zeros(old.stype, shape, old.context, old.dtype)
+                    target[name] = new
     return args, grads, aux
 
 

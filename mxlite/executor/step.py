@@ -149,8 +149,8 @@ class Step:
             # Forward and backward ran as one program, which keeps nothing for a second backward.
             args, aux, _ = ex.read()
             _, _, self.residuals = ex.program.forward(args, aux, self.key)
-        old = {name: ex.grad_dict[name]._data for name in ex.adding}  # type: ignore[union-attr]
-        outputs = tuple(o._data for o in ex.outputs)
+        old = {name: ex.content(ex.grad_dict[name]) for name in ex.adding}  # type: ignore[arg-type]
+        outputs = tuple(map(ex.content, ex.outputs))
         heads = self.heads if self.heads is not None else tuple(jnp.ones_like(o) for o in outputs)
         grads = ex.program.backward(self.residuals, match_heads(outputs, heads))
         ex.fill_gradients(ex.add_gradients(grads, old))
@@ -158,7 +158,7 @@ class Step:
     def _run_metrics(self) -> None:
         for m in self.metrics:
             labels = [label._data for label in m.labels]
-            preds = [self.executor.outputs[i]._data for i in m.outputs]
+            preds = [self.executor.content(self.executor.outputs[i]) for i in m.outputs]
             m.state.fill(m.state.peek() + m.fn(labels, preds))
         self.metrics = []
 

@@ -14,6 +14,7 @@ from mxlite_compiler.compile import program
 from mxlite_compiler.graph import Entry, Graph, Node
 from mxlite_compiler.infer import infer_dtypes, infer_shapes
 from mxlite_compiler.op import OPS
+from mxlite_compiler.program import NO_GRADIENT
 
 from ..ndarray import NDArray
 
@@ -30,11 +31,6 @@ NAMED_INPUT = frozenset(
 
 #: Operators whose gradients MXNet shows by the name of the input (``split_backward_data``), not by its number.
 NAMED_GRADIENT = frozenset("SwapAxis InstanceNorm L2Normalization SliceChannel MakeLoss Pad GridGenerator".split())
-
-#: Operators whose gradient is zero whatever follows them, so that MXNet computes it before anything else.
-NO_GRADIENT = frozenset(
-    "BlockGrad zeros_like ones_like round floor ceil rint fix trunc sign argmax argmin argsort one_hot".split()
-)
 
 Callback = Callable[[str, NDArray], None]
 

@@ -2,7 +2,8 @@
 """The optimizer's side of a training step: one optax transformation over all parameters of a module.
 
 An optimizer that is a user's Python code cannot be traced, and no program updates parameters on several devices
-(`group2ctx`): then it runs parameter by parameter, after the step.
+(`group2ctx`): then it runs parameter by parameter, after the step. So does one for sparse weights or gradients, whose
+lazy updates leave the other rows alone.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ class UpdateRule(Protocol):
 def update_rule(optimizer: Optimizer, arguments: Sequence[str], executor: Executor) -> UpdateRule:
     """The rule for all trained `arguments` of `executor`; `optimizer` knows each by its place among them."""
     trained = {n: i for i, n in enumerate(arguments) if executor.grad_req[n] != "null"}
-    if optimizer.fused and executor.devices is None:
+    arrays = [a for n in trained for a in (executor.arg_dict[n], executor.grad_dict[n])]
+    dense = all(a.stype == "default" for a in arrays)  # type: ignore[union-attr]
+    if optimizer.fused and executor.devices is None and dense:
         return Updates(optimizer, list(trained), list(trained.values()), executor.arg_dict)
     return EagerUpdates(optimizer, trained)
 

@@ -173,7 +173,12 @@ class Cell:
     def defer(self, step: Step) -> None:
         """Promise that `step` will fill this cell."""
         self.pending = step
-        _deferred.add(step)
+        hold_back(step)
+
+
+def hold_back(step: Step) -> None:
+    """Let `flush_deferred` know of a step that has promised something."""
+    _deferred.add(step)
 
 
 def flush_deferred() -> None:

@@ -22,32 +22,9 @@ from ..handle import Handle, SparseOperand
 from ..ndarray import NDArray, from_host
 from ..rows import RowGradient, whole
 from . import call, storage
+from .cell import SparseCell
 from .fallback import log
 from .storage import Csr, Rows, Stored
-
-
-class SparseCell:
-    """Like `Cell`, for parts that are replaced together."""
-
-    __slots__ = ("__weakref__", "ctx", "stored", "version")
-
-    def __init__(self, stored: Stored, ctx: Context):
-        self.stored, self.ctx, self.version = stored, ctx, 0
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the whole array."""
-        return self.stored.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the values."""
-        return self.stored.values.dtype
-
-    def write(self, stored: Stored) -> None:
-        """Replace the content by parts of the same shape and dtype."""
-        self.stored = stored
-        self.version += 1
 
 
 class BaseSparseNDArray(NDArray):

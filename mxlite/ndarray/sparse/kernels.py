@@ -31,7 +31,7 @@ class Given(NamedTuple):
 Kernel = Callable[[Given, Sequence[Any]], Any]
 
 #: Zero where their input is zero, so that only the stored values change.
-_UNARY = """
+UNARY = """
 abs sign sqrt square negative relu sin tan tanh sinh arcsin arctan arcsinh arctanh ceil floor rint round fix trunc expm1
 log1p cbrt degrees radians BlockGrad make_loss _copy _mul_scalar _div_scalar
 """.split()
@@ -63,7 +63,7 @@ def _on_values(given: Given, x: Stored) -> Stored:
     return x.with_values(given.prog.fn(None, given.numbers, x.values)[0][0])
 
 
-@_kernel(*_UNARY)
+@_kernel(*UNARY)
 def _unary(given: Given, inputs: Sequence[Any]) -> Any:
     return _on_values(given, inputs[0])
 
