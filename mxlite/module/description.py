@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from mxlite_compiler.errors import nearest
+from mxlite_compiler.errors import explain, nearest
 from mxlite_compiler.shapes import known
 
+from ..base import MXNetError
 from ..context import Context, current_context
 from ..io import DataDesc
 from ..ndarray import NDArray, array
+from ..symbol import Symbol
 
 #: Names that end so are parameters, not inputs.
 PARAMETER_ENDINGS = ("_weight", "_bias", "_gamma", "_beta")
@@ -120,3 +122,16 @@ def check_descriptions(names: list[str], found: list[DataDesc], kind: str, stric
     for d in found:
         if d.shape and not known(tuple(d.shape)):
             raise ValueError(f"the shape of {d.name} must be known to bind, got {d.shape}")
+
+
+def check_parameters(symbol: Symbol, held: Mapping[str, Sequence[int]], inputs: list[DataDesc]) -> None:
+    """Raise MXNetError when parameters, of the shapes in `held`, would need other ones for these inputs."""
+    names = symbol.list_arguments()
+    shapes, _, _ = symbol.infer_shape_partial(**{d.name: d.shape for d in inputs if d.name in names})
+    for name, shape in zip(names, shapes or (), strict=False):
+        old = tuple(held.get(name, ()))
+        if name in held and known(tuple(shape)) and tuple(shape) != old:
+            given = " and ".join(f"{d.name} has shape {tuple(d.shape)}" for d in inputs)
+            problem = f"parameter {name} would change from {old} to {tuple(shape)}, because {given}"
+            hint = "only sizes that no parameter depends on may change, such as the batch size; bind a new Module"
+            raise MXNetError(explain(problem, hint=f"{hint} for data of this shape"))

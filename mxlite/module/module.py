@@ -33,6 +33,7 @@ from .description import (
     check_initializer,
     check_labels,
     check_names,
+    check_parameters,
     descriptions,
     shape_key,
 )
@@ -259,6 +260,8 @@ class Module(BaseModule):
         self._settle()
         key = shape_key(data, labels)
         if key not in self._executors:
+            inputs = [*data, *(d for d in labels if d.name in self._label_names)]
+            check_parameters(self._symbol, {n: executor.arg_dict[n].shape for n in self._param_names}, inputs)
             self._executors[key] = self._make_executor(data, labels, executor)
         self._executor = self._executors[key]
         self._data_shapes, self._label_shapes = data, labels or None
@@ -333,8 +336,10 @@ class Module(BaseModule):
         if self._loaded is not None:
             return dict(self._loaded[0]), dict(self._loaded[1])
         executor = self._bound("get_params", params=True)
-        if executor.devices is not None:  # one program copies what is on one device
-            copies = {n: a.copyto(self._context) for n, a in {**executor.arg_dict, **executor.aux_dict}.items()}
+        held = {**{n: executor.arg_dict[n] for n in self._param_names}, **executor.aux_dict}
+        if executor.devices is not None or any(a.stype != "default" for a in held.values()):
+            # One program copies dense arrays on one device.
+            copies = {n: a.copyto(self._context) for n, a in held.items()}
             return {n: copies[n] for n in self._param_names}, {n: copies[n] for n in self._aux_names}
         bound = [
             {n: executor.arg_dict[n]._cell.peek() for n in self._param_names},
@@ -474,8 +479,8 @@ class Module(BaseModule):
         except RuntimeError as e:
             raise MXNetError(
                 f"forward: the batch has shapes {[(d.name, d.shape) for d in [*new_data, *new_labels]]}, "
-                f"bound are {[(d.name, d.shape) for d in [*self._data_shapes, *bound_labels]]}, and the symbol takes "
-                f"no others:\n{e}"
+                f"bound are {[(d.name, d.shape) for d in [*self._data_shapes, *bound_labels]]}, and the module "
+                f"cannot change to them:\n{e}"
             ) from e
 
     def backward(self, out_grads: Any = None) -> None:
