@@ -91,10 +91,10 @@ class Compiled:
         return self._jitted.lower(*args)
 
 
-def refused(error: Exception, op: str, given: Iterable[tuple[str, Any]]) -> Message:
+def refused(error: Exception, op: str, given: Iterable[tuple[str, Any]], hint: str = "") -> Message:
     """The message for what XLA or a device refused to do."""
-    memory = "RESOURCE_EXHAUSTED" in str(error)
-    hint = "smaller batches, or a dtype of fewer bits, take less memory" if memory else ""
+    if "RESOURCE_EXHAUSTED" in str(error):
+        hint = "smaller batches, or a dtype of fewer bits, take less memory"
     return explain(str(error).partition("\n")[0], op=op, given=given, hint=hint)
 
 

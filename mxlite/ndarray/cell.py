@@ -182,7 +182,13 @@ def hold_back(step: Step) -> None:
 
 
 def flush_deferred() -> None:
-    """Run every step that is still held back."""
+    """Run every step that is still held back, those behind one that fails, too; then raise the first error, once."""
+    error: Exception | None = None
     for step in list(_deferred):
-        step.flush()
+        try:
+            step.flush()
+        except Exception as e:  # noqa: BLE001 - raised below
+            error = error or e
         _deferred.discard(step)
+    if error is not None:
+        raise error

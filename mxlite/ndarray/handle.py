@@ -14,7 +14,7 @@ from ..base import MXNetError
 from ..context import Context, context_of
 from . import _kernels
 from .cell import Cell
-from .checks import checks
+from .checks import checks, late
 
 if TYPE_CHECKING:
     from .tape import Source
@@ -182,7 +182,10 @@ class Handle:
         return self._cell.ctx
 
     def asnumpy(self) -> np.ndarray:
-        """A numpy copy. Waits until the array is computed."""
+        """A numpy copy. Waits until the array is computed; MXNetError when the program that computes it failed."""
         if checks.waiting:
             checks.settle()
-        return np.array(self._data)
+        try:
+            return np.array(self._data)
+        except jax.errors.JaxRuntimeError as e:
+            raise late(e, "asnumpy") from e

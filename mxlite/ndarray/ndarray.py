@@ -20,7 +20,7 @@ from . import _kernels, dispatch, gradient
 from ._reshape import target_shape
 from .arithmetic import Arithmetic
 from .cell import flush_deferred
-from .checks import checks
+from .checks import checks, late
 from .indexing import Indexing
 from .interchange import Interchange
 from .moves import record_copy, record_move, record_reshape
@@ -62,9 +62,12 @@ class NDArray(Arithmetic, Indexing, Interchange, Methods):
         return self.asscalar().item()
 
     def wait_to_read(self) -> None:
-        """Wait until the array is computed."""
+        """Wait until the array is computed. MXNetError when the program that computes it failed."""
         checks.settle()
-        self._data.block_until_ready()
+        try:
+            self._data.block_until_ready()
+        except jax.errors.JaxRuntimeError as e:
+            raise late(e, "wait_to_read") from e
 
     def __bool__(self) -> bool:
         if self.size > 1:
@@ -318,9 +321,10 @@ def invoke(op: Op | str, arrays: Sequence[NDArray], attrs: Mapping[str, Any], ou
 
 
 def waitall() -> None:
-    """Wait until everything that was started or held back is computed."""
+    """Wait until everything that was started or held back is computed.
+
+    Raises the error of what failed, once: the next call waits for the rest only.
+    """
     flush_deferred()
-    for array in jax.live_arrays():
-        if not array.is_deleted():
-            array.block_until_ready()
+    checks.wait()
     checks.settle()

@@ -15,7 +15,7 @@ from ...context import Context, as_context
 from ...serialize import array_bytes
 from .. import _kernels
 from .._convert import from_python
-from ..checks import checks
+from ..checks import checks, late
 from ..dispatch import Program
 from ..dispatch import invoke as dispatched
 from ..handle import Handle, SparseOperand
@@ -164,7 +164,7 @@ class BaseSparseNDArray(NDArray):
 
     def asnumpy(self) -> np.ndarray:
         """The whole array as numpy. Waits until it is computed."""
-        checks.settle()
+        self.wait_to_read()
         stored = self._stored
         out = np.zeros(self.shape, self._cell.dtype)
         if isinstance(stored, Csr):
@@ -180,7 +180,10 @@ class BaseSparseNDArray(NDArray):
     def wait_to_read(self) -> None:
         """Wait until the array is computed."""
         checks.settle()
-        self._stored.values.block_until_ready()
+        try:
+            self._stored.values.block_until_ready()
+        except jax.errors.JaxRuntimeError as e:
+            raise late(e, "wait_to_read") from e
 
     def check_format(self, full_check: bool = True) -> None:
         """Raise MXNetError where the indices are none of an array of this storage and shape.
