@@ -55,12 +55,15 @@ class Executable:
 
         Args:
             ctx: the device.
-            args: the arguments, a list in the order of `list_arguments` or a dict by name.
-            args_grad: where gradients go, as a list or dict; no gradient for what is left out.
+            args: the arguments, a list in the order of `list_arguments` or a dict by name. The executor keeps these
+                very arrays, in their storage; the graph computes densely, whatever that is.
+            args_grad: where gradients go, as a list or dict; no gradient for what is left out. A row_sparse array gets
+                the rows that the ids of an Embedding or the columns of a csr matrix name, or those that are not zero.
             grad_req: "write", "add" or "null", for all, as a list or by name.
             aux_states: the auxiliary states, as a list or dict.
-            group2ctx: devices by the attribute ``ctx_group``.
-            shared_exec: accepted for MXNet's signature; XLA shares memory by itself.
+            group2ctx: devices by the attribute ``ctx_group``; nodes without it are on `ctx`.
+            shared_exec: accepted for MXNet's signature. All arrays are given, so nothing is left to share but what XLA
+                allocates inside of its programs.
 
         Raises:
             ValueError: an array is missing.
@@ -87,8 +90,17 @@ class Executable:
 
         Args:
             ctx: the device.
-            grad_req: "write", "add" or "null", for all, as a list or by name.
+            grad_req: "write", "add" or "null", for all, as a list or by name. No array is made for "null".
             type_dict: dtypes by name.
+            stype_dict: storages by name, "default", "csr" or "row_sparse", before those that Variables have; what
+                neither names is dense. Gradients and outputs get the storage that MXNet infers; the graph itself
+                computes densely.
+            group2ctx: devices by the attribute ``ctx_group``; arrays are made where the nodes that read them are.
+            shared_arg_names: the arguments that this executor takes from `shared_exec`, with their gradients.
+            shared_exec: the executor to share them, and the auxiliary states, with; without `shared_buffer` nothing
+                is shared, as in MXNet.
+            shared_buffer: a dict of arrays by name. The other arguments are beginnings of its arrays where these are
+                large enough; new ones are put into it. Sparse arrays are not shared in this way.
             kwargs: shapes by name.
 
         Raises:

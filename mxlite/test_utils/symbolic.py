@@ -150,7 +150,7 @@ def check_symbolic_backward(
         expected: the gradients: a list in the order of `list_arguments`, or a dictionary of some of them.
         grad_req: text, list or dictionary. With "add" the gradient arrays begin with random values, and what is
             added is compared; with "null" they must stay as they were.
-        grad_stypes: storage of gradients; only "default".
+        grad_stypes: the storage of gradient arrays by name; dense ones by default.
 
     Returns:
         The gradient arrays of the arguments in `expected`, by name.
@@ -163,6 +163,9 @@ def check_symbolic_backward(
     wanted = _expected(expected, names)
     before = {name: np.random.normal(size=arrays[name].shape) for name in names if name in wanted}
     grads = {name: array(value, ctx=ctx, dtype=arrays[name].dtype) for name, value in before.items()}
+    for name, stype in (grad_stypes or {}).items():
+        if name in grads:
+            grads[name] = grads[name].tostype(stype)
     started = {name: grad.asnumpy() for name, grad in grads.items()}
     requests = gradient_requests(names, grad_req)
     executor = sym.bind(
