@@ -6,14 +6,17 @@ The numbers come from JAX's generator: the same seed gives the same numbers agai
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
 
+from mxlite_compiler.op import get_op
+
 from .._zipfian import zipfian
 from ..base import MXNetError, explain, numeric_types
-from ..context import as_context
-from . import register
+from ..context import Context, as_context
+from . import dispatch, register
 from .ndarray import NDArray, invoke
 
 _Shape = int | Sequence[int] | None
@@ -45,8 +48,28 @@ def _draw(
     attrs["shape"] = shape
     if out is not None and dtype is None:
         attrs["dtype"] = out.dtype
-    attrs["ctx"] = out.context if out is not None else as_context(ctx, number_op)
-    return invoke(number_op, (), {**params, **attrs}, out)
+    where = out.context if out is not None else as_context(ctx, number_op)
+    if number_op in _EVERYDAY and out is dtype is None and isinstance(shape, tuple) and _plain(shape, values):
+        return dispatch.run(NDArray, _program(number_op, tuple(params), shape, where), values, (), where)
+    return invoke(number_op, (), {**params, **attrs, "ctx": where}, out)
+
+
+#: Operators whose parameters are all real numbers that come with each call.
+_EVERYDAY = frozenset({"_random_uniform", "_random_normal"})
+
+
+def _plain(shape: tuple[Any, ...], numbers: Sequence[Any]) -> bool:
+    """Whether nothing has to be converted before a program is looked up."""
+    if set(map(type, shape)) != {int}:
+        return False
+    return all(type(x) is float or (type(x) is int and abs(x) < 1 << 53) for x in numbers)
+
+
+@functools.lru_cache(maxsize=1024)
+def _program(name: str, params: tuple[str, ...], shape: tuple[int, ...], ctx: Context) -> dispatch.Program:
+    """The program of a draw, looked up by what it depends on: of a few numbers, reading the arguments costs most."""
+    attrs: dict[str, Any] = {**dict.fromkeys(params, 0.5), "shape": shape, "ctx": str(ctx)}
+    return dispatch.program(get_op(name), attrs, ctx)[0]
 
 
 def uniform(
