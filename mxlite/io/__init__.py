@@ -7,11 +7,15 @@ A module needs of an iterator only `provide_data`, `provide_label`, `reset`, and
 
 from __future__ import annotations
 
+from .csv import CSVIter as CSVIter
 from .desc import DataBatch as DataBatch
 from .desc import DataDesc as DataDesc
 from .desc import DataError as DataError
 from .desc import DataIter as DataIter
 from .desc import IterError as IterError
+from .libsvm import LibSVMIter as LibSVMIter
+from .mnist import MNISTIter as MNISTIter
+from .native import MXDataIter as MXDataIter
 from .ndarray_iter import NDArrayIter as NDArrayIter
 from .wrappers import PrefetchingIter as PrefetchingIter
 from .wrappers import ResizeIter as ResizeIter

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`MXDataIter`, the iterator over files that a thread reads ahead, and what makes one from MXNet's parameters."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol, get_type_hints
+
+import numpy as np
+
+from mxlite_compiler.params import describe, parse
+
+from ..base import MXNetError, explain, nearest
+from ..context import cpu
+from ..ndarray import NDArray
+from ..ndarray.sparse import csr_matrix
+from .desc import DataBatch, DataDesc, DataIter, IterError
+from .source import uploads
+
+
+class CsrRows(NamedTuple):
+    """Rows of a sparse matrix on the host: row i is ``starts[i]:starts[i + 1]`` of `values` and `columns`."""
+
+    values: np.ndarray
+    columns: np.ndarray
+    starts: np.ndarray
+
+
+class HostBatch(NamedTuple):
+    """One batch on the host; `numbers` has the number of every row."""
+
+    data: np.ndarray | CsrRows
+    label: np.ndarray | CsrRows
+    pad: int
+    numbers: np.ndarray
+
+
+class Handle(Protocol):
+    """What reads the batches of a `MXDataIter`.
+
+    Attributes:
+        name: what messages call it.
+        data_shape, label_shape: of a batch.
+        dtype: of data and labels.
+        carries: whether the next epoch goes on behind the rows that filled up the last batch.
+        ahead: how many batches are read ahead.
+    """
+
+    name: str
+    data_shape: tuple[int, ...]
+    label_shape: tuple[int, ...]
+    dtype: np.dtype
+    carries: bool
+    ahead: int
+
+    def epoch(self, skip: int) -> Iterator[HostBatch]:
+        """The batches of an epoch that begins behind the first `skip` rows."""
+        ...
+
+
+class MXDataIter(DataIter):
+    """Batches from files, read ahead by a thread. `CSVIter`, `LibSVMIter` and `MNISTIter` make it.
+
+    An error while reading comes out of `next`, and out of the constructor when it is in the first batch. With
+    `round_batch`, rows from the beginning fill up the last batch, and the next epoch begins behind them; an epoch that
+    was given up before its end is followed by one that begins with the first row.
+
+    Args:
+        handle: what reads; see `Handle`.
+        data_name, label_name: the names in `provide_data` and `provide_label`.
+
+    Raises:
+        MXNetError: the files cannot be read, or hold no batch.
+        IterError: (an MXNetError) there is no batch now, or the iterator was made before this process was forked.
+
+    Source: `mxnet.io.MXDataIter`.
+    """
+
+    def __init__(self, handle: Handle, data_name: str = "data", label_name: str = "softmax_label", **_: Any):
+        super().__init__(handle.data_shape[0])
+        self.handle = handle
+        self.provide_data = [DataDesc(data_name, handle.data_shape, handle.dtype.type)]
+        self.provide_label = [DataDesc(label_name, handle.label_shape, handle.dtype.type)]
+        self._skip_load = False
+        self._pid = os.getpid()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="mxlite-read")
+        self._queue: deque[Future[HostBatch | None]] = deque()
+        self._begin(0)
+        self.first_batch = self._fetch()
+        if self.first_batch is None:
+            raise MXNetError(explain(f"there is no batch of {self.batch_size} rows", op=handle.name))
+
+    def __del__(self) -> None:
+        pool = getattr(self, "_pool", None)
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, skip: int) -> None:
+        """Let the thread begin an epoch."""
+        self._batch: DataBatch | None = None
+        self._ended = False
+        self._epoch = self.handle.epoch(skip)
+        for _ in range(max(self.handle.ahead, 1)):
+            self._submit()
+
+    def _submit(self) -> None:
+        self._queue.append(self._pool.submit(_next_or_none, self._epoch))
+
+    def _fetch(self) -> DataBatch | None:
+        """The next batch, or None when there is none."""
+        if self._ended:
+            return None
+        if self._pid != os.getpid():
+            raise IterError(f"{self.handle.name}: its thread is in the process that made it; make one in this process")
+        self._submit()
+        host = self._queue.popleft().result()
+        self._ended = host is None
+        if host is None:
+            return None
+        data, label = _array(host.data, self.handle.data_shape), _array(host.label, self.handle.label_shape)
+        return DataBatch([data], [label], host.pad, host.numbers)
+
+    def reset(self) -> None:
+        """Start the next epoch."""
+        skip = 0 if self._batch is None or not self.handle.carries else self._batch.pad
+        for future in self._queue:
+            if not future.cancel():
+                # Its batch, or its error, belongs to the epoch that is given up.
+                future.exception()
+        self._queue.clear()
+        self._epoch.close()  # pyright: ignore[reportAttributeAccessIssue] - a generator
+        self.first_batch = None
+        self._begin(skip or 0)
+
+    def debug_skip_load(self) -> None:
+        """Give the first batch again and again, to measure a program without its reading."""
+        self._skip_load = True
+        logging.info("Set debug_skip_load to be true, will simply return first batch")
+
+    def iter_next(self) -> bool:
+        """Step to the next batch; False when there is none."""
+        if self._skip_load and self._batch is not None:
+            return True
+        batch, self.first_batch = self.first_batch or self._fetch(), None
+        if batch is not None:
+            self._batch = batch
+        return batch is not None
+
+    def next(self) -> DataBatch:
+        """The next batch. StopIteration when there is none; `reset` starts the next epoch."""
+        if not self.iter_next():
+            raise StopIteration
+        return self._now()
+
+    def _now(self) -> DataBatch:
+        if self._batch is None:
+            raise IterError("there is no batch yet: call next() or iter_next() first")
+        return self._batch
+
+    def getdata(self) -> NDArray:
+        """The data of this batch, one array. IterError before the first batch, as for all of these."""
+        return self._now().data[0]
+
+    def getlabel(self) -> NDArray:
+        """The labels of this batch, one array."""
+        return self._now().label[0]
+
+    def getindex(self) -> np.ndarray:
+        """The numbers of this batch's rows, uint64."""
+        return self._now().index
+
+    def getpad(self) -> int:
+        """How many rows of this batch only fill it up."""
+        return self._now().pad or 0
+
+
+def _next_or_none(batches: Iterator[HostBatch]) -> HostBatch | None:
+    return next(batches, None)
+
+
+def _array(rows: np.ndarray | CsrRows, shape: tuple[int, ...]) -> NDArray:
+    if isinstance(rows, CsrRows):
+        return csr_matrix((rows.values, rows.columns, rows.starts), shape, cpu(), rows.values.dtype)
+    return uploads([rows.reshape(shape)], cpu())[0]
+
+
+def native(make: Callable[..., Handle]) -> Callable[..., MXDataIter]:
+    """The function that makes an iterator, from one that makes its handle.
+
+    The signature of `make` is the schema: keywords with the types of operator parameters, given as values or text.
+    The function takes `data_name` and `label_name` besides; for what it does not know it warns, and goes on, as MXNet
+    does.
+    """
+    hints = get_type_hints(make, include_extras=True)
+    parameters = inspect.signature(make).parameters
+    name = make.__name__
+
+    @functools.wraps(make)
+    def create(*args: Any, data_name: str = "data", label_name: str = "softmax_label", **kwargs: Any) -> MXDataIter:
+        if args:
+            raise TypeError(f"{name} can only accept keyword arguments")
+        found = {}
+        for key, value in kwargs.items():
+            if key not in parameters:
+                told = f"{name} has no parameter {key!r}, which is ignored{nearest(key, parameters)}"
+                warnings.warn(told, stacklevel=2)
+                continue
+            try:
+                found[key] = parse(hints[key], os.fspath(value) if isinstance(value, os.PathLike) else value)
+            except ValueError as e:
+                raise MXNetError(explain(f"{key}={value!r:.80} {e}", op=name)) from None
+        for key, parameter in parameters.items():
+            if parameter.default is parameter.empty and key not in found:
+                problem = f"Required parameter {key} of {describe(hints[key])} is not presented"
+                raise MXNetError(explain(problem, op=name))
+        return MXDataIter(make(**found), data_name, label_name)
+
+    both = inspect.signature(create, follow_wrapped=False).parameters.values()
+    shown = sorted([*both, *parameters.values()], key=lambda p: p.kind)
+    create.__signature__ = inspect.Signature(shown)  # pyright: ignore[reportAttributeAccessIssue]
+    return create
