@@ -12,6 +12,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 import bound_programs as programs  # noqa: E402
+import loss_programs  # noqa: E402
+import sparse_programs  # noqa: E402
 
 
 def content(handle):
@@ -31,4 +33,7 @@ for key, (symbol, shapes) in programs.watched(mx).items():
         found = programs.watch(mx, symbol, shapes, inputs, content)
         seen[key + (" with inputs" if inputs else "")] = [[name[2:-1], values] for name, values in found]
 write("watch.json", seen)
+write("losses.json", loss_programs.recorded(mx))
 write("calls.json", {str(seed): programs.calls(mx, seed) for seed in programs.SEEDS})
+for name, cases in sparse_programs.recorded(mx).items():
+    write(f"sparse_{name}.json", cases)
