@@ -411,6 +411,17 @@ class BaseModule(abc.ABC):
         """The gradients of the data of the last backward."""
         raise MXNetError(f"{type(self).__name__} has no get_input_grads")
 
+    def get_states(self, merge_multi_context: bool = True) -> list[Any]:
+        """The arrays that carry state from batch to batch: none, unless a class has them."""
+        self._require("get_states", params=True)
+        return []
+
+    def set_states(self, states: Any = None, value: float | None = None) -> None:
+        """Set the arrays of `get_states`. StateError when there are values for none."""
+        self._require("set_states", params=True)
+        if states or value:
+            raise StateError(f"set_states: {type(self).__name__} has no states")
+
     @abc.abstractmethod
     def update_metric(self, eval_metric: Any, labels: Sequence[NDArray], pre_sliced: bool = False) -> None:
         """Count the outputs of the last forward into `eval_metric`."""
