@@ -11,9 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from calls import COUNTS, CallTimer
-from turns import Oracle, in_turns, machine, ratio
+from turns import Oracle, in_turns, load, machine, ratio
 
-COMMAND = "make bench ARGS='--cases calls --rounds 15 --write'"
+COMMAND = "make bench ARGS='--cases calls --rounds {} --write'"
+
+#: What is known of calls whose time is that of the kernel which XLA has for them.
+KERNELS = """\
+Of the calls with large arrays some spend their time in one kernel of XLA, for which no other form was faster: \
+`Convolution` (channels last with the two transposes 1.3 times, im2col with one product twice the time), `softmax` \
+(barriers around the exponential, the sum as a product, division or reciprocal: within a tenth of each other; the \
+exponential alone is over half), `Embedding` (flat indices, clipped before or in the gather: the same; what it costs \
+is to write the result into fresh memory).\
+"""
 
 
 def measure(rounds: int, oracle: Oracle | None, groups: Sequence[str] = tuple(COUNTS)) -> list[dict[str, Any]]:
@@ -82,13 +91,15 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 def write(rows: Sequence[dict[str, Any]], rounds: int, results: Path) -> None:
     """Write numbers, page and picture into the folder `results`."""
-    numbers = {"command": COMMAND, "machine": machine(), "rounds": rounds, "rows": list(rows)}
+    command, late = COMMAND.format(rounds), slower(rows)
+    numbers = {"command": command, "machine": machine(), "rounds": rounds, "rows": list(rows)}
     (results / "calls.json").write_text(json.dumps(numbers, indent=1) + "\n")
     counts = ", ".join(f"{n} {group}" for group, n in COUNTS.items())
     (results / "calls.md").write_text(
         f"# Eager calls, measured\n\n![ratios](calls.png)\n\n{table(rows)}\n\n"
-        f"Written by `{COMMAND}` on {machine()}: medians of {rounds} rounds, all in one run and in turns. In a round a "
-        f"call is made again and again ({counts}), then `waitall` waits for all results. The ratio is mxlite's time "
-        "divided by MXNet's, the median over the rounds.\n"
+        f"Slower than MXNet in this run: {', '.join(late) or 'none'}.\n\n{KERNELS}\n\n"
+        f"Written by `{command}` on {machine()}, {load()}: medians of {rounds} rounds, all in one run and in turns. "
+        f"In a round a call is made again and again ({counts}), then `waitall` waits for all results. The ratio is "
+        "mxlite's time divided by MXNet's, the median over the rounds.\n"
     )
     draw(rows, results / "calls.png")

@@ -29,9 +29,9 @@ import eager
 import hand
 from cases import CASES, arrays
 from fit import EagerTimer, FitTimer
-from turns import RESULTS, Oracle, in_turns, machine, ratio
+from turns import RESULTS, Oracle, in_turns, load, machine, ratio
 
-COMMAND = "make bench ARGS='--rounds 15 --write'"
+COMMAND = "make bench ARGS='--rounds {} --write'"
 
 
 def hand_runs(name: str, fit: FitTimer) -> dict[str, Callable[[], float]]:
@@ -143,11 +143,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def write(rows: list[dict[str, Any]], rounds: int, results: Path) -> None:
     """Write numbers, page and picture of the training steps into the folder `results`."""
-    numbers = {"command": COMMAND, "machine": machine(), "rounds": rounds, "rows": rows}
+    command = COMMAND.format(rounds)
+    numbers = {"command": command, "machine": machine(), "rounds": rounds, "rows": rows}
     (results / "numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
     (results / "README.md").write_text(
         f"# A training step, measured\n\n{table(rows)}\n\n![bars](steps.png)\n\n"
-        f"Written by `{COMMAND}` on {machine()}: medians of {rounds} rounds, all in one run and in turns. "
+        f"Written by `{command}` on {machine()}, {load()}: medians of {rounds} rounds, all in one run and in turns. "
         "The ratio is mxlite's time divided by the other's, against the faster hand-written layout.\n\n"
         "Further pages: [eager calls](calls.md), [memory](memory.md).\n"
     )

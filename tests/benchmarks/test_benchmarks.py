@@ -94,7 +94,8 @@ def test_report_of_calls(tmp_path: Path) -> None:
     assert "| **2 small calls together** | 40 | 40 | 1.00 |" in text
     eager.write(rows, 3, tmp_path)
     assert json.loads((tmp_path / "calls.json").read_text())["rows"] == rows
-    assert eager.COMMAND in (tmp_path / "calls.md").read_text()
+    page = (tmp_path / "calls.md").read_text()
+    assert eager.COMMAND.format(3) in page and "in this run: a.T (1.50)." in page and "load average" in page
     assert (tmp_path / "calls.png").stat().st_size > 1000
     without = [{**row, "us": {"mxlite": 1.0}, "ratio": None} for row in rows]
     assert eager.slower(without) == [] and "| a + b | 1.0 | - | - |" in eager.table(without)

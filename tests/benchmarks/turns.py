@@ -64,6 +64,11 @@ def ratio(times: dict[str, list[float]], other: str) -> float | None:
     return statistics.median(a / b for a, b in zip(times["mxlite"], times[other], strict=True))
 
 
+def load() -> str:
+    """How busy the machine has been, for the reader of a page: numbers of a busy one say less."""
+    return f"load average {os.getloadavg()[1]:.1f}" if hasattr(os, "getloadavg") else "load average unknown"
+
+
 def machine() -> str:
     """What the numbers were measured on."""
     model = ""
