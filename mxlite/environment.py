@@ -13,7 +13,7 @@ from collections.abc import Mapping, MutableMapping
 
 import jax
 
-from .base import nearest
+from .base import MXNetError, explain, nearest
 
 #: Variables with a meaning: what they do.
 HONOURED: Mapping[str, str] = {
@@ -23,6 +23,8 @@ HONOURED: Mapping[str, str] = {
     "(--xla_gpu_deterministic_ops); on the CPU results never vary",
     "MXNET_HOME": "what mx.base.data_dir tells programs that keep data sets; read when it is called",
     "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "0: operators that make dense copies of sparse arrays do not log it",
+    "MXNET_SUBGRAPH_BACKEND": "XLA, or NONE, or MKLDNN, whose place XLA takes; bind and simple_bind, which read "
+    "it, refuse other names, as in MXNet",
     "MXLITE_ENABLE_X64": "0 keeps 64-bit types off",
     "MXLITE_ORACLE": "a Python that imports the real MXNet; mxlite's tests and benchmarks compare with it",
     "CD_JOB": "1 is what mx.test_utils.is_cd_run asks for",
@@ -38,7 +40,7 @@ HONOURED: Mapping[str, str] = {
 IGNORED: Mapping[str, str] = {
     "MXNET_EXEC_*": "XLA plans, fuses and orders whole programs",
     "MXNET_BACKWARD_DO_MIRROR": "memory is planned by XLA",
-    "MXNET_SUBGRAPH_*": "XLA is the only backend",
+    "MXNET_SUBGRAPH_VERBOSE": "there are no subgraphs to tell of",
     "MXNET_USE_FUSION": "XLA always fuses",
     "MXNET_CPU_WORKER_NTHREADS": "XLA has one pool of threads, one for each core",
     "MXNET_CPU_PRIORITY_NTHREADS": "there is no queue of priorities",
@@ -93,5 +95,16 @@ def apply(variables: Mapping[str, str], flags: MutableMapping[str, str]) -> None
         if "xla_gpu_deterministic_ops" not in before:
             flags["XLA_FLAGS"] = f"{before} --xla_gpu_deterministic_ops=true".strip()
 
+
+def check_subgraph_backend() -> None:
+    """Raise MXNetError when ``MXNET_SUBGRAPH_BACKEND`` names a backend that neither mxlite nor MXNet has."""
+    name = os.environ.get("MXNET_SUBGRAPH_BACKEND", "")
+    if name not in _BACKENDS:
+        problem = f"MXNET_SUBGRAPH_BACKEND={name!r} is no backend{nearest(name, _BACKENDS)}"
+        hint = f"unset the variable, or set it to one of {', '.join(filter(None, _BACKENDS))}"
+        raise MXNetError(explain(problem, hint=hint))
+
+
+_BACKENDS = ("", "NONE", "XLA", "MKLDNN")
 
 apply(os.environ, os.environ)

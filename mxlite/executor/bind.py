@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mxlite_compiler.errors import explain, nearest
+from mxlite_compiler.graph import Graph
 from mxlite_compiler.infer import infer_dtypes, infer_shapes
 from mxlite_compiler.placement import place
 from mxlite_compiler.shapes import known
 
 from ..base import MXNetError
 from ..context import Context, as_context
+from ..environment import check_subgraph_backend
 from ..ndarray import NDArray
 from ..symbol import Symbol
 from ..symbol.symbol import Binder
@@ -51,6 +53,14 @@ def _distinct(names: Sequence[str]) -> None:
     if len(set(names)) != len(names):
         twice = sorted({n for n in names if names.count(n) > 1})
         raise MXNetError(f"two variables share the name {', '.join(twice)}; build the symbol from one Variable object")
+
+
+def _there(graph: Graph, what: str, given: Iterable[str]) -> None:
+    """Refuse names that all mean nothing. Like MXNet, which then cannot decide, let them pass beside one that does."""
+    names, wrong = [*graph.argument_names, *graph.aux_names], list(given)
+    if wrong and not set(wrong) & set(names):
+        problem = f"{what}: {wrong[0]!r} is no argument{nearest(wrong[0], names)}"
+        raise MXNetError(explain(problem, hint=f"arguments are: {', '.join(names[:_SHOWN])}"))
 
 
 def _arrays(given: dict[str, Any], what: str) -> dict[str, NDArray]:
@@ -103,6 +113,7 @@ def bind(
     """
     if not isinstance(ctx, Context):
         raise TypeError(f"Context type error: ctx must be a Context such as mx.cpu(), got {ctx!r}")
+    check_subgraph_backend()
     graph, groups = symbol.graph, _groups(group2ctx)
     names, aux_names = graph.argument_names, graph.aux_names
     _distinct(names)
@@ -168,7 +179,10 @@ def simple_bind(
     from_user = {k: tuple(v) for k, v in shapes.items() if isinstance(v, Sequence) and not isinstance(v, str)}
     given = {k: np.dtype(v).name if v != "bfloat16" else v for k, v in (type_dict or {}).items()}
     try:
+        check_subgraph_backend()
         _distinct(graph.argument_names)
+        _there(graph, "type_dict", given)
+        _there(graph, "stype_dict", stype_dict or {})
         reqs = grad_reqs(graph.argument_names, grad_req)
         inferred = infer_shapes(graph, from_user, dtypes=given)
         dtypes = infer_dtypes(graph, given, shapes=from_user)

@@ -11,7 +11,7 @@ import numpy as np
 
 from mxlite_compiler.ops.image_codec import decode
 
-from ..base import MXNetError, explain
+from ..base import MXNetError, explain, integer_types
 from ..context import as_context
 from .ndarray import NDArray, from_host, invoke
 
@@ -182,18 +182,25 @@ def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:
 
 
 def histogram(a: NDArray, bins: int | NDArray = 10, range: tuple[float, float] | None = None) -> Any:
-    """Counts of the values of `a` in bins. Waits: the range comes from the values.
+    """Counts of the values of `a` in bins. It waits only for a range that comes from the values.
 
     Args:
         a: the values.
         bins: how many equal bins, or an array with their edges.
         range: the range of the equal bins; by default from the smallest to the largest value.
 
-    Returns counts and edges.
+    Returns counts and edges; as in MXNet the counts are int64, but in the dtype of `a` when the range comes from it.
+
+    Raises:
+        ValueError: `bins` is neither a number nor an array.
+        MXNetError: the range is not ascending.
     """
+    if isinstance(bins, NDArray):
+        return invoke("_histogram", (a, bins), {})
+    if not isinstance(bins, integer_types):
+        raise ValueError(f"histogram: bins must be an integer or an NDArray with the edges, got {bins!r:.80}")
+    if range is not None:
+        return invoke("_histogram", (a,), {"bin_cnt": bins, "range": range})
     values = a.asnumpy()
-    edges = bins.asnumpy() if isinstance(bins, NDArray) else bins
-    counts, found = np.histogram(values, bins=edges, range=range)
-    dtype = np.int64 if isinstance(bins, NDArray) else values.dtype
-    results = from_host(counts.astype(dtype), a.context), from_host(found.astype(values.dtype), a.context)
-    return list(results) if isinstance(bins, NDArray) else results
+    counts, edges = np.histogram(values, bins=bins)
+    return from_host(counts.astype(values.dtype), a.context), from_host(edges.astype(values.dtype), a.context)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import mxlite as mx
@@ -200,3 +201,31 @@ def test_a_failed_call_uses_no_name():
         with pytest.raises(MXNetError):
             mx.sym.FullyConnected(x(), num_hiden=4)
         assert mx.sym.FullyConnected(x(), num_hidden=4).name in ("fullyconnected0", "fullyconnected1")
+
+
+def test_types_for_names_that_are_no_arguments_are_refused() -> None:
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2, name="fc")
+    with pytest.raises(RuntimeError, match=r"(?s)type_dict: 'fc_wieght' is no argument; did you mean 'fc_weight'"):
+        net.simple_bind(mx.cpu(), data=(2, 3), type_dict={"fc_wieght": "float32"})
+    net.simple_bind(mx.cpu(), data=(2, 3), type_dict={"data": "float32", "label": "float32"})
+
+
+@pytest.mark.parametrize("name", ["FOO", "xla"])
+def test_a_backend_of_the_environment_that_is_not_there_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, given = mx.sym.Variable("a") * 2, {"a": mx.nd.ones(2)}
+    monkeypatch.setenv("MXNET_SUBGRAPH_BACKEND", name)
+    with pytest.raises(RuntimeError, match=f"(?s)MXNET_SUBGRAPH_BACKEND='{name}'.*NONE, XLA, MKLDNN"):
+        net.simple_bind(mx.cpu(), a=(2,))
+    with pytest.raises(mx.MXNetError, match="is no backend"):
+        net.bind(mx.cpu(), given)
+    for known in ("XLA", "NONE", "MKLDNN", ""):
+        monkeypatch.setenv("MXNET_SUBGRAPH_BACKEND", known)
+        assert net.bind(mx.cpu(), given).forward()[0].asnumpy().tolist() == [2, 2]
+
+
+def test_integers_are_inferred_and_refused_where_a_floating_operator_runs() -> None:
+    net = mx.sym.Activation(mx.sym.Variable("a"), act_type="relu", name="act")
+    assert net.infer_type(a="int32") == ([np.int32], [np.int32], [])
+    executor = net.bind(mx.cpu(), {"a": mx.nd.ones(2, dtype="int32")})
+    with pytest.raises(mx.MXNetError, match=r"(?s)node 'act'.*floating point numbers, got int32.*cast it first"):
+        executor.forward()[0].asnumpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import pickle
 import sys
 import threading
@@ -292,3 +293,9 @@ def test_state_goes_into_another_symbol():
 def test_what_only_mx_np_has():
     with pytest.raises(mx.MXNetError, match=r"mx\.np"):
         mx.sym.Variable("x").as_np_ndarray()
+
+
+def test_the_version_of_what_a_node_reads_is_that_before_it_writes() -> None:
+    x = mx.sym.Variable("x")
+    text = mx.sym.BatchNorm(x, mx.sym.Variable("g"), mx.sym.Variable("b"), x, mx.sym.Variable("v")).tojson()
+    assert json.loads(text)["nodes"][-1]["inputs"] == [[0, 0, 0], [1, 0, 0], [2, 0, 0], [0, 0, 1], [3, 0, 1]]
