@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
+from traitlets.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
@@ -36,10 +38,14 @@ def test_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel's own shows pictures under the cells
     notebook = nbformat.read(path, as_version=4)
-    client = nbclient.NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
-    )
-    client.execute()
+    # A kernel gets sockets of its own, as ports found free may be taken by then, and as much time to start as to run.
+    with tempfile.TemporaryDirectory(prefix="nb") as sockets:  # whose path must be short
+        client = nbclient.NotebookClient(
+            notebook, timeout=300, startup_timeout=300, kernel_name="python3",
+            resources={"metadata": {"path": str(tmp_path)}},
+            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}}),
+        )  # fmt: skip
+        client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     kinds = {kind for output in outputs for kind in output.get("data", {})}
     assert "image/svg+xml" in kinds, "plot_network shows a picture"
