@@ -17,11 +17,10 @@ COMMAND = "make bench ARGS='--cases calls --rounds {} --write'"
 
 #: What is known of calls whose time is that of the kernel which XLA has for them.
 KERNELS = """\
-Of the calls with large arrays some spend their time in one kernel of XLA, for which no other form was faster: \
-`Convolution` (channels last with the two transposes 1.3 times, im2col with one product twice the time), `softmax` \
-(barriers around the exponential, the sum as a product, division or reciprocal: within a tenth of each other; the \
-exponential alone is over half), `Embedding` (flat indices, clipped before or in the gather: the same; what it costs \
-is to write the result into fresh memory).\
+Of the calls with large arrays some spend their time in one kernel of XLA, for which no other form was reliably faster \
+on a busy machine: `Convolution` (channels last with the two transposes took 1.3 times, im2col with one product twice \
+the time), `softmax` (barriers around the exponential, or the sum as a product, were now faster, now slower; the \
+exponential alone is over half of it), `Embedding` (flat indices, clipped before or in the gather: the same).\
 """
 
 
