@@ -58,6 +58,7 @@ from .context import current_context as current_context
 from .context import gpu as gpu
 from .context import num_gpus as num_gpus
 from .context import tpu as tpu
+from .module.feed_forward import FeedForward as _FeedForward
 from .serialize import params as _params
 from .util import is_np_array as is_np_array
 from .util import is_np_shape as is_np_shape
@@ -70,7 +71,8 @@ from .util import use_np_shape as use_np_shape
 
 __version__ = "0.1.0"
 
-# What stands above the arrays and yet belongs to `mx.nd`.
+# What stands above the arrays, or the checkpoints, and yet belongs to `mx.nd` and `mx.model`.
+model.FeedForward = _FeedForward
 nd.Custom = operator.custom
 nd.save = nd.utils.save = _params.save
 nd.load = nd.utils.load = _params.load

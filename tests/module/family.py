@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import sys
+import warnings
 
 import numpy as np
 
@@ -142,6 +143,30 @@ def python_loss(mx):
     return fit(mx, module, lines, "acc")
 
 
+def feed_forward(mx):
+    """The way before modules, from an iterator and from arrays that are shuffled."""
+    found = []
+    for arrays in (False, True):
+        log, lines = logger()
+        scores = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=3, name="fc")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            net = mx.model.FeedForward(
+                mx.sym.SoftmaxOutput(scores, name="softmax"),
+                num_epoch=3,
+                epoch_size=None if arrays else 3,
+                initializer=mx.init.One(),
+                numpy_batch_size=4,
+                learning_rate=0.5,
+            )
+            np.random.seed(3)
+            batches = mx.io.NDArrayIter(X[:7], Y[:7], 4)
+            net.fit(*((X, Y) if arrays else (batches,)), eval_data=batches, eval_metric="ce", logger=log)
+            data = [list(x.shape) for x in net.predict(batches, return_data=True)]
+            found += [lines, shown([net.arg_params]), net.score(batches, "ce"), data, net.predict(X[:7]).tolist()]
+    return found
+
+
 def facts(mx):
     """All of the above."""
     module, lines = sequential(mx)
@@ -149,6 +174,7 @@ def facts(mx):
         "bucketing": bucketing(mx),
         "sequential": fit(mx, module, lines, "ce"),
         "python_loss": python_loss(mx),
+        "feed_forward": feed_forward(mx),
     }
     return json.loads(json.dumps(found))
 
