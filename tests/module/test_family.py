@@ -156,7 +156,22 @@ def _other_parameters():
     made.forward(family.bag(mx, 3))
 
 
+def _fewer_parameters():
+    def generate(length):
+        x = mx.sym.sum(mx.sym.Variable("data"), axis=1, keepdims=True)
+        x = mx.sym.FullyConnected(x, num_hidden=1, name="pre") if length == 5 else x
+        return mx.sym.SoftmaxOutput(x, name="softmax"), ("data",), ("softmax_label",)
+
+    made = mx.mod.BucketingModule(generate, default_bucket_key=5)
+    made.bind([("data", (2, 5))], [("softmax_label", (2,))])
+    made.init_params()
+    made.init_optimizer()
+    made.forward_backward(family.bag(mx, 3))
+    made.update()
+
+
 MISTAKES = {
+    "fewer parameters": (_fewer_parameters, AssertionError, "lacks pre_weight, pre_bias"),
     "no default": (lambda: mx.mod.BucketingModule(family.bags(mx)), AssertionError, "default_bucket_key"),
     "no triple": (lambda: mx.mod.BucketingModule(lambda key: 3, 5), TypeError, "symbol, data_names, label_names"),
     "unbound": (lambda: mx.mod.BucketingModule(family.bags(mx), 5).data_shapes, AssertionError, "bind"),
