@@ -371,7 +371,7 @@ class BucketingModule(BaseModule):
         if len(module._param_names) != len(default._param_names):
             lacks = [n for n in default._param_names if n not in module._param_names]
             raise StateError(
-                f"update: the symbol of bucket {self._curr_bucket_key!r} lacks {', '.join(lacks)} of the default bucket "
+                f"update: the symbol of bucket {self._curr_bucket_key!r} lacks {', '.join(lacks)} of the default "
                 f"{self._default_bucket_key!r}; one optimizer steps all parameters, so every bucket needs them"
             )
         module.update()
