@@ -9,13 +9,17 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .base import MXNetError
 from .ndarray.ndarray import NDArray
 from .serialize import params
 from .symbol.symbol import Symbol
 from .symbol.symbol import load as load_symbol
+
+if TYPE_CHECKING:
+    # It stands above Module, which stands above this file: mxlite/__init__.py puts it here.
+    from .module.feed_forward import FeedForward as FeedForward
 
 Params = dict[str, NDArray]
 

@@ -62,7 +62,7 @@ def _description(given: Any) -> DataDesc:
 
 def check_contexts(context: Any) -> list[Context]:
     """The devices of a module as a list. TypeError when something else stands there."""
-    given = [context] if isinstance(context, Context | str) else list(context or [current_context()])
+    given: list[Any] = [context] if isinstance(context, Context | str) else list(context or [current_context()])
     for c in given:
         if not isinstance(c, Context):
             raise TypeError(f"context must be mx.cpu(), mx.gpu() or a list of them, got {c!r:.80} ({type(c).__name__})")

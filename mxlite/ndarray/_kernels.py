@@ -52,7 +52,7 @@ def constant(content: Any, dtype: Any, device: Device, key: Hashable = None) -> 
     values = np.array(content, dtype)
     slot[0] += 1
     if slot[0] > REPEATED:
-        # A value, even while somebody traces; and committed to no device, so that it goes where the other arguments are.
+        # A value, even while somebody traces; committed to no device, so that it goes where the other arguments are.
         with jax.ensure_compile_time_eval(), jax.default_device(device):
             slot[1] = jax.device_put(values)
     return values

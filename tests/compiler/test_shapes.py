@@ -56,7 +56,11 @@ def test_alternatives_take_the_first_that_fits():
         ("a *r -> a", [(), None], "array 0: expected at least 1 axes"),
         ("a, a -> a", [(2,), (3,), None], "axis 0 of array 0 and axis 0 of array 1 cannot be both 2 and 3"),
         ("*s, *s -> *s", [(2, 3), (2,), None], "array 1 has 1 axes where array 0 has 2"),
-        ("a *k, (*k) -> a", [(2, 3, 4), (11,), None], "axis 1 of array 0 times axis 2 of array 0 and axis 0 of array 1 cannot be both 12 and 11"),
+        (
+            "a *k, (*k) -> a",
+            [(2, 3, 4), (11,), None],
+            "axis 1 of array 0 times axis 2 of array 0 and axis 0 of array 1 cannot be both 12 and 11",
+        ),
         ("a -> a", [(2,)], "expected 2 arrays, got 1"),
     ],
 )

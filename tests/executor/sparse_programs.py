@@ -71,7 +71,8 @@ def products(mx, request, data, weight, grad):
     symbol = mx.sym.dot(mx.sym.Variable("x"), mx.sym.Variable("w"))
     ex = symbol.bind(mx.cpu(), arrays, grads, {"x": "null", "w": request})
     kept = ex.arg_dict["x"] is arrays["x"] and ex.arg_dict["w"] is arrays["w"] and ex.grad_dict["w"] is grads["w"]
-    log = [kept]
+    log = []
+    log.append(kept)
     for content in (X, X, X[::-1] * [[1], [0], [1]]):
         arrays["x"][:] = mx.nd.array(content).tostype(data)
         log.append(shown(ex.forward(is_train=True)[0]))

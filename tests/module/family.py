@@ -180,7 +180,7 @@ def facts(mx):
 
 
 if __name__ == "__main__":
-    import mxnet
+    import mxnet  # pyright: ignore[reportMissingImports]
 
     with open(sys.argv[1], "w", encoding="utf-8") as f:
         json.dump(facts(mxnet), f)

@@ -7,7 +7,7 @@ import json
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -173,7 +173,11 @@ def _fewer_parameters():
 MISTAKES = {
     "fewer parameters": (_fewer_parameters, AssertionError, "lacks pre_weight, pre_bias"),
     "no default": (lambda: mx.mod.BucketingModule(family.bags(mx)), AssertionError, "default_bucket_key"),
-    "no triple": (lambda: mx.mod.BucketingModule(lambda key: 3, 5), TypeError, "symbol, data_names, label_names"),
+    "no triple": (
+        lambda: mx.mod.BucketingModule(cast(Any, lambda key: 3), 5),
+        TypeError,
+        "symbol, data_names, label_names",
+    ),
     "unbound": (lambda: mx.mod.BucketingModule(family.bags(mx), 5).data_shapes, AssertionError, "bind"),
     "shared": (lambda: _bound().bind([("data", (2, 5))], shared_module=_bound()), AssertionError, "shared_module"),
     "no key": (
@@ -201,7 +205,7 @@ MISTAKES = {
         "relu1_output",
     ),
     "two inputs of a loss": (lambda: mx.mod.PythonLossModule(data_names=("a", "b")), AssertionError, "one input"),
-    "a loss that is no function": (lambda: mx.mod.PythonLossModule(grad_func=3), AssertionError, "got 3"),
+    "a loss that is no function": (lambda: mx.mod.PythonLossModule(grad_func=cast(Any, 3)), AssertionError, "got 3"),
 }
 
 

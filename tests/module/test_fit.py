@@ -268,7 +268,8 @@ def test_fit_accepts_a_users_own_iterator(net, data):
 def test_an_iterator_of_wrong_shape_changes_nothing(net, trained, batches):
     before = {k: v.asnumpy() for k, v in trained.get_params()[0].items()}
     wrong = mx.io.DataBatch([mx.nd.ones((8, 5))], [mx.nd.ones(8)])
-    with pytest.raises(mx.MXNetError, match=r"(?s)the batch has shapes.*\(8, 5\).*bound are.*\(8, 6\).*parameter fc1_weight would change from"):
+    said = r"(?s)the batch has shapes.*\(8, 5\).*bound are.*\(8, 6\).*parameter fc1_weight would change from"
+    with pytest.raises(mx.MXNetError, match=said):
         trained.forward_backward(wrong)
     trained.forward_backward(next(batches))
     for name, value in trained.get_params()[0].items():

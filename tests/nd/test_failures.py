@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,7 +32,7 @@ class Failed:
 
 
 def test_what_fails_late_is_an_mxnet_error_where_it_is_awaited():
-    x = mx.nd.NDArray._of_cell(Cell(Failed(), mx.cpu()))
+    x = mx.nd.NDArray._of_cell(Cell(cast(jax.Array, Failed()), mx.cpu()))
     for call in ("asnumpy", "wait_to_read"):
         with pytest.raises(MXNetError, match=rf"{call}: RESOURCE_EXHAUSTED: out of memory\n  hint: smaller batches"):
             getattr(x, call)()

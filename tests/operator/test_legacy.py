@@ -98,5 +98,5 @@ def test_arguments_of_an_operator():
     assert found.names[:5] == ["data", "weight", "bias", "kernel", "stride"]
     assert found.types[0] == "NDArray-or-Symbol"
     assert mx.operator.get_operator_arguments("Concat").names == ["data", "num_args", "dim"]
-    with pytest.raises(mx.MXNetError, match="Convolutoin is not registered.*Convolution"):
+    with pytest.raises(mx.MXNetError, match=r"Convolutoin is not registered.*Convolution"):
         mx.operator.get_operator_arguments("Convolutoin")

@@ -125,7 +125,12 @@ SELF, CROSS = "_contrib_interleaved_matmul_selfatt", "_contrib_interleaved_matmu
         ("_contrib_fft", {}, [(4,)], "data must have 2 or 4 dimensions"),
         ("_contrib_ifft", {}, [(2, 3, 4)], "data must have 2 or 4 dimensions"),
         ("_contrib_count_sketch", {"out_dim": 5}, [(3, 4), (1, 5), (1, 4)], "axis 1 of h cannot be both 4 and 5"),
-        ("_contrib_hawkesll", {}, [(2, 3), (2,), None, None, None, None, None, None], "axis 1 of lda and axis 0 of alpha cannot be both 3 and 2"),
+        (
+            "_contrib_hawkesll",
+            {},
+            [(2, 3), (2,), None, None, None, None, None, None],
+            "axis 1 of lda and axis 0 of alpha cannot be both 3 and 2",
+        ),
     ],
 )
 def test_mistakes(name: str, attrs: dict[str, Any], ins: list[Any], message: str):

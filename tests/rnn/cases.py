@@ -250,7 +250,7 @@ def facts(mx):
 
 
 if __name__ == "__main__":
-    import mxnet
+    import mxnet  # pyright: ignore[reportMissingImports]
 
     recorded = {
         "graphs": facts(mxnet),

@@ -7,6 +7,7 @@ import gzip
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -201,7 +202,7 @@ MISTAKES = {
         AssertionError,
         "underneath",
     ),
-    "dropout of text": (lambda: R.DropoutCell("a"), AssertionError, "must be a number"),
+    "dropout of text": (lambda: R.DropoutCell(cast(Any, "a")), AssertionError, "must be a number"),
     "too few inputs": (lambda: R.RNNCell(3).unroll(2, [mx.sym.var("x")]), AssertionError, "1 inputs for 2 steps"),
     "too few inputs, fused": (
         lambda: R.FusedRNNCell(3).unroll(2, [mx.sym.var("x")], layout="TNC"),
@@ -214,7 +215,7 @@ MISTAKES = {
         "grouped symbol",
     ),
     "params twice": (lambda: _other(R.RNNParams("q_")), AssertionError, "not both"),
-    "no cell": (lambda: R.SequentialRNNCell().add(3), TypeError, "got int"),
+    "no cell": (lambda: R.SequentialRNNCell().add(cast(Any, 3)), TypeError, "got int"),
     "even kernel": (lambda: R.ConvRNNCell((1, 2, 4, 4), 3, h2h_kernel=(2, 2)), AssertionError, "odd"),
     "unknown mode": (lambda: R.FusedRNNCell(3, mode="x"), ValueError, "rnn_relu"),
     "unknown activation": (
@@ -222,9 +223,13 @@ MISTAKES = {
         mx.MXNetError,
         "sigmoid",
     ),
-    "no weight": (lambda: R.LSTMCell(2).unpack_weights({"lstm_i2h_wieght": None}), KeyError, "lstm_i2h_weight"),
+    "no weight": (
+        lambda: R.LSTMCell(2).unpack_weights(cast(Any, {"lstm_i2h_wieght": None})),
+        KeyError,
+        "lstm_i2h_weight",
+    ),
     "no gate": (lambda: R.LSTMCell(2).pack_weights({}), KeyError, "lstm_i2h_i_weight"),
-    "no vector": (lambda: R.FusedRNNCell(2).unpack_weights({"q": None}), KeyError, "lstm_parameters"),
+    "no vector": (lambda: R.FusedRNNCell(2).unpack_weights(cast(Any, {"q": None})), KeyError, "lstm_parameters"),
     "no fused gate": (lambda: R.FusedRNNCell(2).pack_weights({}), KeyError, "lstm_l0_i2h_i_weight"),
     "wrong length": (
         lambda: R.FusedRNNCell(2).unpack_weights({"lstm_parameters": mx.nd.ones(5)}),
@@ -264,7 +269,7 @@ def test_a_cell_of_ones_own_unrolls():
     stack = R.SequentialRNNCell()
     stack.add(Sum(prefix="sum_"))
     network = stack.unroll(3, mx.sym.Variable("data"), merge_outputs=True)[0]
-    assert stack.unpack_weights({"a": 1}) == {"a": 1}
+    assert stack.unpack_weights(cast(Any, {"a": 1})) == {"a": 1}
     x = np.arange(18).reshape(2, 3, 3)
     bound = network.simple_bind(mx.cpu(), data=x.shape)
     np.testing.assert_array_equal(bound.forward(data=mx.nd.array(x))[0].asnumpy(), x.cumsum(axis=1))
