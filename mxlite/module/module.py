@@ -373,7 +373,7 @@ class Module(BaseModule):
         if self.optimizer_initialized and not force_init:
             self.logger.warning("optimizer already initialized, ignoring...")
             return
-        batch_size = self._data_shapes[0].shape[0] if self._data_shapes else 1
+        batch_size = _batch_size(self._data_shapes[0]) if self._data_shapes else 1
         rescale = 1.0 / batch_size
         if isinstance(optimizer, str):
             params = {"rescale_grad": rescale, **dict(optimizer_params)}
@@ -593,3 +593,8 @@ def _per_device(arrays: Sequence[Any], merge: bool) -> list[Any]:
 @jax.jit
 def _copy_all(arrays: Any) -> Any:
     return jax.tree.map(jnp.copy, arrays)
+
+
+def _batch_size(desc: DataDesc) -> int:
+    """The size of the batch axis that the layout names; of the first axis when it names none."""
+    return desc.shape[max(DataDesc.get_batch_axis(desc.layout), 0)]
