@@ -339,7 +339,8 @@ def test_the_batch_axis_is_the_one_that_the_layout_names():
     net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2, flatten=False, name="fc")
     net = mx.sym.SoftmaxOutput(net, mx.sym.Variable("softmax_label"), name="softmax", preserve_shape=True)
     module = mx.mod.Module(net)
-    module.bind([mx.io.DataDesc("data", (4, 6, 3), layout="TNC")], [mx.io.DataDesc("softmax_label", (4, 6), layout="TN")])
+    data, label = ("data", (4, 6, 3), "float32", "TNC"), ("softmax_label", (4, 6), "float32", "TN")
+    module.bind([mx.io.DataDesc(*data)], [mx.io.DataDesc(*label)])
     module.init_params()
     module.init_optimizer()
     assert module._optimizer.rescale_grad == 1 / 6  # 0.16666666666666666 in MXNet 1.9.1
