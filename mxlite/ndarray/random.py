@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mxlite_compiler.op import get_op
@@ -49,13 +49,17 @@ def _draw(
     if out is not None and dtype is None:
         attrs["dtype"] = out.dtype
     where = out.context if out is not None else as_context(ctx, number_op)
-    if number_op in _EVERYDAY and out is dtype is None and isinstance(shape, tuple) and _plain(shape, values):
+    legal = _EVERYDAY.get(number_op) if out is dtype is None and isinstance(shape, tuple) else None
+    if legal and _plain(shape, values) and legal(*values):
         return dispatch.run(NDArray, _program(number_op, tuple(params), shape, where), values, (), where)
     return invoke(number_op, (), {**params, **attrs, "ctx": where}, out)
 
 
-#: Operators whose parameters are all real numbers that come with each call.
-_EVERYDAY = frozenset({"_random_uniform", "_random_normal"})
+#: Operators whose parameters are all real numbers that come with each call, and which numbers need no explanation.
+_EVERYDAY: dict[str, Callable[[Any, Any], bool]] = {
+    "_random_uniform": lambda low, high: low <= high,
+    "_random_normal": lambda loc, scale: scale >= 0,
+}
 
 
 def _plain(shape: tuple[Any, ...], numbers: Sequence[Any]) -> bool:
