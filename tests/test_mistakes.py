@@ -106,6 +106,7 @@ ARRAYS: dict[str, Case] = {
         "float32, out has shape.*int32",
     ),
     "out is of numpy": (lambda: nd.relu(nd.ones(2), out=np.ones(2)), TypeError, "out must be an NDArray.*ndarray"),
+    "ends the wrong way": (lambda: nd.random.uniform(1, 0), MXNetError, "low=1 must not be greater than high=0"),
     "a negative scale": (lambda: nd.random.normal(0, -1, shape=(2,)), MXNetError, "scale=-1 must be at least 0"),
     "no bounds": (lambda: nd.clip(nd.ones(2)), MXNetError, "a_min, a_max is missing.*give a_min, float"),
     "steps of 0": (lambda: nd.arange(0, 5, 0), MXNetError, "step must not be 0"),

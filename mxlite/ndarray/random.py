@@ -55,7 +55,7 @@ def _draw(
     return invoke(number_op, (), {**params, **attrs, "ctx": where}, out)
 
 
-#: Operators whose parameters are all real numbers that come with each call, and which numbers need no explanation.
+#: Operators whose parameters are all real numbers that come with each call, and which of those are legal.
 _EVERYDAY: dict[str, Callable[[Any, Any], bool]] = {
     "_random_uniform": lambda low, high: low <= high,
     "_random_normal": lambda loc, scale: scale >= 0,
@@ -89,9 +89,11 @@ def uniform(
         ctx: the device; the current one by default.
         out: an array to write into.
 
-    Raises MXNetError for an illegal shape or dtype, ValueError for a parameter that is no number, AssertionError when
-    only some parameters are arrays. The arguments of the other functions mean the same.
+    Raises MXNetError for an illegal shape or dtype and for numbers with low > high, ValueError for a parameter that is
+    no number, AssertionError when only some parameters are arrays. The arguments of the other functions mean the same.
     """
+    if isinstance(low, numeric_types) and isinstance(high, numeric_types) and low > high:
+        raise MXNetError(explain(f"low={low} must not be greater than high={high}", op="_random_uniform"))
     return _draw("_random_uniform", "_sample_uniform", {"low": low, "high": high}, shape, dtype, ctx, out)
 
 
