@@ -122,6 +122,8 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--strict", action="store_true", help="exit with 1 when a ratio is above its goal")
     args = p.parse_args(argv)
     names = args.cases.split(",")
+    if unknown := set(names) - {*CASES, "eager", "calls"}:
+        p.error(f"no case {', '.join(sorted(unknown))}; there are {', '.join([*CASES, 'eager', 'calls'])}")
     steps, python = [n for n in names if n != "calls"], os.environ.get("MXLITE_ORACLE")
     with Oracle(python) if python else nullcontext() as oracle:
         rows = measure(args.rounds, steps, oracle)
