@@ -49,8 +49,8 @@ def _draw(
     if out is not None and dtype is None:
         attrs["dtype"] = out.dtype
     where = out.context if out is not None else as_context(ctx, number_op)
-    legal = _EVERYDAY.get(number_op) if out is dtype is None and isinstance(shape, tuple) else None
-    if legal and _plain(shape, values) and legal(*values):
+    legal = _EVERYDAY.get(number_op) if out is dtype is None else None
+    if legal and isinstance(shape, tuple) and _plain(shape, values) and legal(*values):
         return dispatch.run(NDArray, _program(number_op, tuple(params), shape, where), values, (), where)
     return invoke(number_op, (), {**params, **attrs, "ctx": where}, out)
 
@@ -92,7 +92,7 @@ def uniform(
     Raises MXNetError for an illegal shape or dtype and for numbers with low > high, ValueError for a parameter that is
     no number, AssertionError when only some parameters are arrays. The arguments of the other functions mean the same.
     """
-    if isinstance(low, numeric_types) and isinstance(high, numeric_types) and low > high:
+    if isinstance(low, numeric_types) and isinstance(high, numeric_types) and float(low) > float(high):
         raise MXNetError(explain(f"low={low} must not be greater than high={high}", op="_random_uniform"))
     return _draw("_random_uniform", "_sample_uniform", {"low": low, "high": high}, shape, dtype, ctx, out)
 
