@@ -373,7 +373,8 @@ class Module(BaseModule):
         if self.optimizer_initialized and not force_init:
             self.logger.warning("optimizer already initialized, ignoring...")
             return
-        batch_size = _batch_size(self._data_shapes[0]) if self._data_shapes else 1
+        first = self._data_shapes[0] if self._data_shapes else None
+        batch_size = first.shape[_batch_axis(first)] if first else 1
         rescale = 1.0 / batch_size
         if isinstance(optimizer, str):
             params = {"rescale_grad": rescale, **dict(optimizer_params)}
@@ -472,8 +473,8 @@ class Module(BaseModule):
             ]
         else:
             # Inference without labels: they only follow the batch size.
-            size = new_data[0].shape[0]
-            new_labels = [DataDesc(d.name, (size, *d.shape[1:]), d.dtype, d.layout) for d in bound_labels]
+            size = new_data[0].shape[_batch_axis(new_data[0])]
+            new_labels = [_resized(d, size) for d in bound_labels]
         try:
             self.reshape(new_data, new_labels)
         except RuntimeError as e:
@@ -595,6 +596,12 @@ def _copy_all(arrays: Any) -> Any:
     return jax.tree.map(jnp.copy, arrays)
 
 
-def _batch_size(desc: DataDesc) -> int:
-    """The size of the batch axis that the layout names; of the first axis when it names none."""
-    return desc.shape[max(DataDesc.get_batch_axis(desc.layout), 0)]
+def _batch_axis(desc: DataDesc) -> int:
+    """The batch axis that the layout names; the first axis when it names none."""
+    return max(DataDesc.get_batch_axis(desc.layout), 0)
+
+
+def _resized(desc: DataDesc, size: int) -> DataDesc:
+    """`desc` with another batch size."""
+    axis = _batch_axis(desc)
+    return DataDesc(desc.name, (*desc.shape[:axis], size, *desc.shape[axis + 1 :]), desc.dtype, desc.layout)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `record_sparse.py` runs in the real MXNet and `test_sparse.py` here: functions of the module to try.
+"""What `record.py` runs in the real MXNet and `test_sparse_storage.py` here: functions of the module to try.
 
 Plain Python 3.8 without type hints, because the real MXNet has that.
 """
