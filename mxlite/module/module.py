@@ -3,44 +3,25 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
-from mxlite_compiler.errors import explain, nearest
-
-from .. import optimizer as optimizers
 from ..base import MXNetError
-from ..context import Context
-from ..executor import Executor, simple_bind
-from ..initializer import InitDesc, Uniform
-from ..io import DataDesc
+from ..initializer import Uniform
 from ..model import load_checkpoint, save_checkpoint
 from ..ndarray import NDArray
 from ..serialize import atomic_write, read_file
-from ..symbol import Symbol
-from .base_module import BaseModule, StateError
-from .description import (
-    as_list,
-    as_ndarray,
-    check_batch,
-    check_contexts,
-    check_descriptions,
-    check_initializer,
-    check_labels,
-    check_names,
-    check_parameters,
-    descriptions,
-    shape_key,
-)
+from .base_module import StateError
+from .batches import batch_axis, described
+from .binding import Binding
+from .description import as_list, as_ndarray, check_batch
+from .optimizers import as_optimizer
+from .parameters import copies, initialise
 from .updates import UpdateRule, update_rule
 
 
-class Module(BaseModule):
+class Module(Binding):
     """Trains and runs a Symbol.
 
     The life of a module: `bind` gives it shapes, `init_params` parameters, `init_optimizer` an optimizer; then
@@ -62,52 +43,6 @@ class Module(BaseModule):
         ValueError: a data, state or fixed parameter name is not an argument of the symbol.
     """
 
-    def __init__(
-        self,
-        symbol: Symbol,
-        data_names: Sequence[str] | None = ("data",),
-        label_names: Sequence[str] | None = ("softmax_label",),
-        logger: Any = logging,
-        context: Context | Sequence[Context] | None = None,
-        work_load_list: Any = None,
-        fixed_param_names: Sequence[str] | None = None,
-        state_names: Sequence[str] | None = None,
-        group2ctxs: Any = None,
-        compression_params: Any = None,
-    ):
-        super().__init__(logger)
-        if not isinstance(symbol, Symbol):
-            raise TypeError(f"Module takes a Symbol, got {type(symbol).__name__}; Module.load reads a checkpoint")
-        contexts = check_contexts(context)
-        self._contexts, self._context = contexts, contexts[0]
-        if len({c.jax_device for c in contexts}) > 1:
-            logger.warning(
-                "Module runs on %s, the first of %d devices; the numbers are the same", contexts[0], len(contexts)
-            )
-        self._symbol, self._group2ctx = symbol, _first_group(group2ctxs)
-        self._data_names, self._label_names = list(data_names or ()), list(label_names or ())
-        self._state_names, self._fixed = list(state_names or ()), list(fixed_param_names or ())
-        arguments = symbol.list_arguments()
-        for kind, names, strict in (
-            ("data", self._data_names, True),
-            ("label", self._label_names, False),
-            ("state", self._state_names, True),
-            ("fixed_param", self._fixed, True),
-        ):
-            check_names(arguments, kind, names, strict)
-        self._label_names = [n for n in self._label_names if n in arguments]
-        inputs = {*self._data_names, *self._label_names, *self._state_names}
-        self._param_names = [n for n in arguments if n not in inputs]
-        self._aux_names = symbol.list_auxiliary_states()
-        self._executor: Executor | None = None
-        self._executors: dict[tuple[Any, ...], Executor] = {}
-        self._data_shapes: list[DataDesc] = []
-        self._label_shapes: list[DataDesc] | None = None
-        self._optimizer: Any = None
-        self._updates: UpdateRule | None = None
-        self._states_file: str | None = None
-        self._loaded: tuple[Mapping[str, NDArray], Mapping[str, NDArray]] | None = None
-
     @staticmethod
     def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
         """A module from ``PREFIX-symbol.json`` and ``PREFIX-EPOCH.params``; bind it before use.
@@ -126,149 +61,6 @@ class Module(BaseModule):
         if load_optimizer_states:
             module._states_file = f"{prefix}-{epoch:04d}.states"
         return module
-
-    # Names and shapes.
-
-    @property
-    def data_names(self) -> list[str]:
-        """Names of the data inputs."""
-        return self._data_names
-
-    @property
-    def label_names(self) -> list[str]:
-        """Names of the label inputs that the symbol has."""
-        return self._label_names
-
-    @property
-    def output_names(self) -> list[str]:
-        """Names of the outputs."""
-        return self._symbol.list_outputs()
-
-    @property
-    def data_shapes(self) -> list[DataDesc]:
-        """The bound data descriptions."""
-        self._require("data_shapes")
-        return self._data_shapes
-
-    @property
-    def label_shapes(self) -> list[DataDesc] | None:
-        """The bound label descriptions, None without labels."""
-        self._require("label_shapes")
-        return self._label_shapes
-
-    @property
-    def output_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
-        """Name and shape of each output."""
-        return list(zip(self.output_names, [o.shape for o in self._bound("output_shapes").outputs], strict=True))
-
-    def _bound(self, call: str, **needs: bool) -> Executor:
-        self._require(call, **needs)
-        if self._executor is None:
-            raise StateError(f"{call}: the module has no shapes yet; call bind(data_shapes, label_shapes) first")
-        return self._executor
-
-    # Binding.
-
-    def bind(
-        self,
-        data_shapes: Any,
-        label_shapes: Any = None,
-        for_training: bool = True,
-        inputs_need_grad: bool = False,
-        force_rebind: bool = False,
-        shared_module: Module | None = None,
-        grad_req: Any = "write",
-    ) -> None:
-        """Give the module its input shapes and allocate its arrays.
-
-        Args:
-            data_shapes, label_shapes: `DataDesc` or (name, shape) pairs; any iterable.
-            for_training: whether gradients will be asked for.
-            inputs_need_grad: whether `get_input_grads` will be.
-            force_rebind: bind again; parameters that were initialised are kept.
-            shared_module: use the parameter arrays of this bound module.
-            grad_req: write, add or null; text, or a list or dict by argument.
-
-        Raises:
-            ValueError: the data names are not `data_names`, or a label is none of the symbol's arguments.
-            RuntimeError: shapes do not fit the symbol; the message names the node, its inputs and the rule.
-            StateError: `inputs_need_grad` without `for_training`.
-        """
-        if self.binded and not force_rebind:
-            self.logger.warning("Already bound, ignoring bind()")
-            return
-        if inputs_need_grad and not for_training:
-            raise StateError("bind: inputs_need_grad=True needs for_training=True")
-        data = descriptions(data_shapes)
-        labels = descriptions(label_shapes)
-        check_descriptions(self._data_names, data, "data", strict=True)
-        check_labels(self._symbol.list_arguments(), labels)
-        check_descriptions(self._label_names, labels, "label", strict=False)
-        kept = self.get_params() if self.binded and self.params_initialized else self._loaded
-        if shared_module is not None and shared_module._executor is None:
-            raise StateError("bind: shared_module must be bound first")
-        self._grad_req = self._grad_reqs(grad_req, for_training, inputs_need_grad)
-        executor = self._make_executor(data, labels, shared_module._executor if shared_module else None)
-        self.for_training, self.inputs_need_grad, self.binded = for_training, inputs_need_grad, True
-        self._executor, self._executors = executor, {shape_key(data, labels): executor}
-        self._first_executor = executor
-        self._data_shapes, self._label_shapes = data, labels or None
-        if kept is not None:
-            self._loaded = None
-            executor.copy_params_from(*kept, allow_extra_params=True)
-        elif shared_module is not None and shared_module.params_initialized:
-            self.params_initialized = True
-        if self.optimizer_initialized and self._updates is not None:
-            self._rebind_updates()
-
-    def _grad_reqs(self, grad_req: Any, for_training: bool, inputs_need_grad: bool) -> dict[str, str]:
-        names = self._symbol.list_arguments()
-        if isinstance(grad_req, str):
-            wanted = dict.fromkeys(names, grad_req)
-        elif isinstance(grad_req, Mapping):
-            wanted = {n: grad_req.get(n, "write") for n in names}
-        else:
-            wanted = dict(zip(names, grad_req, strict=True))
-        trained = {n for n in self._param_names if n not in self._fixed}
-        if inputs_need_grad:
-            trained.update(self._data_names)
-        return {n: wanted[n] if for_training and n in trained else "null" for n in names}
-
-    def _make_executor(self, data: list[DataDesc], labels: list[DataDesc], shared: Executor | None) -> Executor:
-        inputs = [*data, *(d for d in labels if d.name in self._label_names)]
-        shapes: dict[str, Any] = {d.name: d.shape for d in inputs}
-        types = {d.name: d.dtype for d in inputs}
-        # Parameters and states go on from batch to batch; what a batch brings has arrays of its own in every shape.
-        states = {n: shared.arg_dict[n] for n in self._state_names} if shared is not None else {}
-        return simple_bind(
-            self._symbol,
-            self._context,
-            self._grad_req,
-            types,
-            group2ctx=self._group2ctx,
-            shared_arg_names=self._param_names,
-            shared_exec=shared,
-            shared_buffer=states,
-            **shapes,
-        )
-
-    def reshape(self, data_shapes: Any, label_shapes: Any = None) -> None:
-        """Bind to other input shapes, keeping parameters, gradients and optimizer."""
-        executor = self._bound("reshape")
-        data, labels = descriptions(data_shapes), descriptions(label_shapes)
-        check_descriptions(self._data_names, data, "data", strict=True)
-        self._settle()
-        key = shape_key(data, labels)
-        if key not in self._executors:
-            inputs = [*data, *(d for d in labels if d.name in self._label_names)]
-            check_parameters(self._symbol, {n: executor.arg_dict[n].shape for n in self._param_names}, inputs)
-            self._executors[key] = self._make_executor(data, labels, executor)
-        self._executor = self._executors[key]
-        self._data_shapes, self._label_shapes = data, labels or None
-
-    def _settle(self) -> None:
-        if self._executor is not None:
-            self._executor.settle()
 
     # Parameters.
 
@@ -300,35 +92,8 @@ class Module(BaseModule):
             )
             return
         executor = self._bound("init_params")
-        check_initializer(initializer)
-        for what, given in (("arg_params", arg_params), ("aux_params", aux_params)):
-            if given is not None and not isinstance(given, Mapping):
-                raise TypeError(f"{what} must be a dict of NDArrays by name, got {type(given).__name__}")
-        attrs = self._symbol.attr_dict()
-        plan: list[tuple[str, NDArray, NDArray | None]] = []
-        for names, bound, given in (
-            (self._param_names, executor.arg_dict, arg_params),
-            (self._aux_names, executor.aux_dict, aux_params),
-        ):
-            for name in sorted(names):
-                value = given.get(name) if given is not None else None
-                if given is not None and value is None and not allow_missing:
-                    raise RuntimeError(
-                        f"{name} is not presented; pass allow_missing=True to initialise it{nearest(name, given)}"
-                    )
-                if value is not None and value.shape != bound[name].shape:
-                    raise MXNetError(
-                        explain(
-                            f"parameter {name} has shape {value.shape}, the module needs {bound[name].shape}",
-                            op="set_params",
-                        )
-                    )
-                plan.append((name, bound[name], value))
-        for name, target, value in plan:
-            if value is not None:
-                target[:] = value
-            elif initializer is not None:
-                initializer(InitDesc(name, attrs.get(name)), target)
+        given = arg_params, aux_params
+        initialise(executor, self._symbol, self._param_names, self._aux_names, initializer, given, allow_missing)
         self.params_initialized = True
 
     def get_params(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
@@ -336,18 +101,7 @@ class Module(BaseModule):
         if self._loaded is not None:
             return dict(self._loaded[0]), dict(self._loaded[1])
         executor = self._bound("get_params", params=True)
-        held = {**{n: executor.arg_dict[n] for n in self._param_names}, **executor.aux_dict}
-        if executor.devices is not None or any(a.stype != "default" for a in held.values()):
-            # One program copies dense arrays on one device.
-            copies = {n: a.copyto(self._context) for n, a in held.items()}
-            return {n: copies[n] for n in self._param_names}, {n: copies[n] for n in self._aux_names}
-        bound = [
-            {n: executor.arg_dict[n]._cell.peek() for n in self._param_names},
-            {n: a._cell.peek() for n, a in executor.aux_dict.items()},
-        ]
-        args, aux = _copy_all(bound)
-        wrap = lambda found, names: {n: NDArray._wrap(found[n], self._context) for n in names}  # noqa: E731
-        return wrap(args, self._param_names), wrap(aux, self._aux_names)
+        return copies(executor, self._param_names, self._aux_names, self._context)
 
     # The optimizer.
 
@@ -374,37 +128,13 @@ class Module(BaseModule):
             self.logger.warning("optimizer already initialized, ignoring...")
             return
         first = self._data_shapes[0] if self._data_shapes else None
-        batch_size = first.shape[_batch_axis(first)] if first else 1
-        rescale = 1.0 / batch_size
-        if isinstance(optimizer, str):
-            params = {"rescale_grad": rescale, **dict(optimizer_params)}
-            optimizer = optimizers.create(
-                optimizer, sym=self._symbol, param_idx2name=dict(enumerate(self._param_names)), **params
-            )
-        elif not isinstance(optimizer, optimizers.Optimizer):
-            raise TypeError(f"optimizer must be a name or an mx.optimizer.Optimizer, got {type(optimizer).__name__}")
-        else:
-            if optimizer.rescale_grad != rescale:
-                warnings.warn(
-                    f"Optimizer created manually outside Module but rescale_grad is not normalized to 1.0/batch_size "
-                    f"({optimizer.rescale_grad} vs. {rescale}). Is this intended?",
-                    stacklevel=2,
-                )
-            if not optimizer.idx2name:
-                optimizer.idx2name = dict(enumerate(self._param_names))
-        self._optimizer = optimizer
-        self._updates = update_rule(optimizer, self._param_names, executor)
+        batch_size = first.shape[batch_axis(first)] if first else 1
+        self._optimizer = as_optimizer(optimizer, optimizer_params, self._symbol, self._param_names, batch_size)
+        self._updates = update_rule(self._optimizer, self._param_names, executor)
         self.optimizer_initialized = True
         if self._states_file is not None:
             self.load_optimizer_states(self._states_file)
             self._states_file = None
-
-    def _rebind_updates(self) -> None:
-        """After a forced rebind: the parameters are new arrays, the optimizer's state goes on."""
-        old = self._updates
-        executor = self._bound("bind")
-        if old is None or not all(n in executor.arg_dict and executor.grad_req[n] != "null" for n in old.names):
-            self.optimizer_initialized, self._updates = False, None
 
     def borrow_optimizer(self, shared_module: Module) -> None:
         """Use the optimizer of a module that shares its parameters."""
@@ -456,25 +186,8 @@ class Module(BaseModule):
 
     def _reshape_to(self, batch: Any, data: list[NDArray], labels: list[NDArray]) -> None:
         """Bind to the shapes of a batch, which may describe itself (bucketing) or be shorter than the others."""
-        described = getattr(batch, "provide_data", None)
-        if described:
-            new_data = descriptions(described)
-        else:
-            new_data = [
-                DataDesc(d.name, x.shape, d.dtype, d.layout) for d, x in zip(self._data_shapes, data, strict=True)
-            ]
-        described = getattr(batch, "provide_label", None)
         bound_labels = self._label_shapes or []
-        if described:
-            new_labels = descriptions(described)
-        elif labels:
-            new_labels = [
-                DataDesc(d.name, x.shape, d.dtype, d.layout) for d, x in zip(bound_labels, labels, strict=False)
-            ]
-        else:
-            # Inference without labels: they only follow the batch size.
-            size = new_data[0].shape[_batch_axis(new_data[0])]
-            new_labels = [_resized(d, size) for d in bound_labels]
+        new_data, new_labels = described(batch, data, labels, self._data_shapes, bound_labels)
         try:
             self.reshape(new_data, new_labels)
         except RuntimeError as e:
@@ -580,28 +293,6 @@ class Module(BaseModule):
         self._update_rule().loads(read_file(fname))
 
 
-def _first_group(given: Any) -> dict[str, Context] | None:
-    """The devices by group of the first context, in each of the forms that MXNet takes."""
-    groups: Any = given[0] if isinstance(given, list | tuple) and given else given
-    return {name: as_list(ctx)[0] for name, ctx in groups.items()} if groups else None
-
-
 def _per_device(arrays: Sequence[Any], merge: bool) -> list[Any]:
     """MXNet's two forms: arrays, or for each array the list of its parts, which is one as one program has them all."""
     return list(arrays) if merge else [[x] for x in arrays]
-
-
-@jax.jit
-def _copy_all(arrays: Any) -> Any:
-    return jax.tree.map(jnp.copy, arrays)
-
-
-def _batch_axis(desc: DataDesc) -> int:
-    """The batch axis that the layout names; the first axis when it names none."""
-    return max(DataDesc.get_batch_axis(desc.layout), 0)
-
-
-def _resized(desc: DataDesc, size: int) -> DataDesc:
-    """`desc` with another batch size."""
-    axis = _batch_axis(desc)
-    return DataDesc(desc.name, (*desc.shape[:axis], size, *desc.shape[axis + 1 :]), desc.dtype, desc.layout)
