@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import metric as metrics
 from ..base import MXNetError, nearest
+from ..callback.progress import progress_bar
 from ..initializer import Uniform
 from ..io import DataBatch
 from ..model import BatchEndParam
@@ -212,6 +213,7 @@ class BaseModule(abc.ABC):
         validation_metric: Any = None,
         monitor: Any = None,
         sparse_row_id_fn: Any = None,
+        progress: bool | None = None,
     ) -> None:
         """Train for the epochs `begin_epoch` up to `num_epoch`.
 
@@ -231,6 +233,7 @@ class BaseModule(abc.ABC):
             num_epoch: one past the last epoch.
             validation_metric: what to log on `eval_data`; `eval_metric` by default.
             monitor: a `mx.mon.Monitor`.
+            progress: whether to show a bar with the metric, of tqdm; by default in notebooks only.
 
         Raises:
             StateError: `num_epoch` is missing.
@@ -253,28 +256,32 @@ class BaseModule(abc.ABC):
         eval_metric = metrics.create(eval_metric)
         validation_metric = eval_metric if validation_metric is None else metrics.create(validation_metric)
 
-        for epoch in range(begin_epoch, num_epoch):
-            tic = time.time()
-            eval_metric.reset()
-            self._fit_epoch(epoch, train_data, eval_metric, batch_end_callback, monitor, sparse_row_id_fn, locals())
-            for name, value in eval_metric.get_global_name_value():
-                self.logger.info("Epoch[%d] Train-%s=%f", epoch, name, value)
-            self.logger.info("Epoch[%d] Time cost=%.3f", epoch, time.time() - tic)
-            if epoch_end_callback is not None:
-                arg_now, aux_now = self.get_params()
-                for callback in _as_list(epoch_end_callback):
-                    callback(epoch, self.symbol, arg_now, aux_now)
-            if eval_data:
-                found = self.score(
-                    eval_data,
-                    validation_metric,
-                    score_end_callback=eval_end_callback,
-                    batch_end_callback=eval_batch_end_callback,
-                    epoch=epoch,
-                )
-                for name, value in found:
-                    self.logger.info("Epoch[%d] Validation-%s=%f", epoch, name, value)
-            train_data.reset()
+        with progress_bar(progress, train_data, begin_epoch, num_epoch) as bar:
+            callbacks = [*_as_list(batch_end_callback), *_as_list(bar)]
+            for epoch in range(begin_epoch, num_epoch):
+                tic = time.time()
+                eval_metric.reset()
+                self._fit_epoch(epoch, train_data, eval_metric, callbacks, monitor, sparse_row_id_fn, locals())
+                for name, value in eval_metric.get_global_name_value():
+                    self.logger.info("Epoch[%d] Train-%s=%f", epoch, name, value)
+                self.logger.info("Epoch[%d] Time cost=%.3f", epoch, time.time() - tic)
+                if epoch_end_callback is not None:
+                    arg_now, aux_now = self.get_params()
+                    for callback in _as_list(epoch_end_callback):
+                        callback(epoch, self.symbol, arg_now, aux_now)
+                if eval_data:
+                    found = self.score(
+                        eval_data,
+                        validation_metric,
+                        score_end_callback=eval_end_callback,
+                        batch_end_callback=eval_batch_end_callback,
+                        epoch=epoch,
+                    )
+                    for name, value in found:
+                        self.logger.info("Epoch[%d] Validation-%s=%f", epoch, name, value)
+                    if bar is not None:
+                        bar.show(found, "validation-")
+                train_data.reset()
 
     def _fit_epoch(
         self,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 
 import mxlite as mx
-from mxlite import callback
 
 N = mx.nd.array
 
@@ -26,7 +26,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     now = SimpleNamespace(value=1000.0)
-    monkeypatch.setattr(callback.time, "time", lambda: now.value)
+    monkeypatch.setattr(time, "time", lambda: now.value)
     return now
 
 
