@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from ..io import DataBatch, DataDesc, DataIter, NDArrayIter
 from ..model import BatchEndParam, load_checkpoint, save_checkpoint
 from ..ndarray import NDArray
 from ..symbol import Symbol
-from .base_module import StateError
+from .base_module import BaseModule, StateError
+from .bucketing_module import BucketingModule, SymGen
 from .description import as_list, check_contexts, descriptions
 from .module import Module
 
@@ -28,7 +29,8 @@ class FeedForward:
     """A network with its parameters. New programs use `Module`.
 
     Args:
-        symbol: the network.
+        symbol: the network, or a function that gives the network for the key of a bucket; then data comes from an
+            iterator with `default_bucket_key`, such as `mx.rnn.BucketSentenceIter`.
         ctx: a Context or a list of them; the current one by default.
         num_epoch: one past the last epoch.
         epoch_size: batches of an epoch; all of the iterator's by default.
@@ -41,12 +43,17 @@ class FeedForward:
         kwargs: for the optimizer: `learning_rate`, `momentum` ...
 
     Attributes:
-        symbol, arg_params, aux_params: the network as it is now.
+        symbol, arg_params, aux_params: the network as it is now; `symbol` is that of the default bucket, once there
+            is data.
+        sym_gen: the function that gives networks, if there is one.
+
+    Raises:
+        TypeError: `symbol` is neither a Symbol nor a function.
     """
 
     def __init__(
         self,
-        symbol: Symbol,
+        symbol: Symbol | Callable[[Any], Symbol],
         ctx: Context | Sequence[Context] | None = None,
         num_epoch: int | None = None,
         epoch_size: int | None = None,
@@ -64,18 +71,33 @@ class FeedForward:
             DeprecationWarning,
             stacklevel=2,
         )
-        if not isinstance(symbol, Symbol):
-            raise TypeError(f"FeedForward takes a Symbol, got {type(symbol).__name__}; buckets are for BucketingModule")
-        self.symbol, self.ctx = symbol, check_contexts(ctx)
+        if not isinstance(symbol, Symbol) and not callable(symbol):
+            raise TypeError(
+                f"FeedForward takes a Symbol, or a function that gives one for a bucket, got {type(symbol).__name__}"
+            )
+        self.sym_gen: Callable[[Any], Symbol] | None = None if isinstance(symbol, Symbol) else symbol
+        self._symbol: Symbol | None = symbol if isinstance(symbol, Symbol) else None
+        self.ctx = check_contexts(ctx)
         self.num_epoch, self.epoch_size, self.begin_epoch = num_epoch, epoch_size, begin_epoch
         self.optimizer, self.initializer, self.kwargs = optimizer, initializer, kwargs
         self.numpy_batch_size, self.allow_extra_params = numpy_batch_size, allow_extra_params
         self.arg_params, self.aux_params = arg_params, aux_params
-        if allow_extra_params:
+        if self._symbol is not None:
+            self._leave_out_extra(self._symbol)
+
+    @property
+    def symbol(self) -> Symbol:
+        """The network. StateError when `sym_gen` gives it and there was no data yet."""
+        if self._symbol is None:
+            raise StateError("which network it is depends on the data's buckets; call fit or predict first")
+        return self._symbol
+
+    def _leave_out_extra(self, symbol: Symbol) -> None:
+        if self.allow_extra_params:
             known = {*symbol.list_arguments(), *symbol.list_auxiliary_states()}
             self.arg_params, self.aux_params = (
                 None if given is None else {n: x for n, x in given.items() if n in known}
-                for given in (arg_params, aux_params)
+                for given in (self.arg_params, self.aux_params)
             )
 
     def _iterator(self, X: Any, y: Any, training: bool) -> Any:
@@ -98,10 +120,18 @@ class FeedForward:
         size = min(X.shape[0], self.numpy_batch_size)
         return NDArrayIter(X, labels, size, shuffle=training, last_batch_handle="roll_over" if training else "pad")
 
-    def _module(self, data: Any, training: bool, logger: Any = logging) -> Module:
+    def _module(self, data: Any, training: bool, logger: Any = logging) -> BaseModule:
         """A bound module with the parameters as they are."""
         if not training and self.arg_params is None:
             raise StateError("the network has no parameters yet; call fit, or give arg_params")
+        if self.sym_gen is not None:
+            if not hasattr(data, "default_bucket_key"):
+                raise TypeError(
+                    f"{type(data).__name__} has no default_bucket_key, for which sym_gen gives the network; "
+                    "mx.rnn.BucketSentenceIter has one"
+                )
+            self._symbol = self.sym_gen(data.default_bucket_key)
+            self._leave_out_extra(self._symbol)
         shapes, labels = descriptions(data.provide_data), descriptions(getattr(data, "provide_label", None))
         arguments = self.symbol.list_arguments()
         labels = [d for d in labels if d.name in arguments]
@@ -110,10 +140,22 @@ class FeedForward:
             given = {*(self.arg_params or ()), *(d.name for d in [*shapes, *labels])}
             inferred = self.symbol.infer_shape(**{d.name: d.shape for d in [*shapes, *labels]})[0]
             labels += [DataDesc(n, s) for n, s in zip(arguments, inferred or (), strict=False) if n not in given]
-        module = Module(self.symbol, [d.name for d in shapes], [d.name for d in labels], logger, self.ctx)
+        names = [d.name for d in shapes], [d.name for d in labels]
+        module: BaseModule = (
+            Module(self.symbol, *names, logger, self.ctx)
+            if self.sym_gen is None
+            else BucketingModule(self._buckets(*names), data.default_bucket_key, logger, self.ctx)
+        )
         module.bind(shapes, labels or None, for_training=training)
         module.init_params(self.initializer, self.arg_params, self.aux_params, allow_missing=training)
         return module
+
+    def _buckets(self, data_names: Sequence[str], label_names: Sequence[str]) -> SymGen:
+        """`sym_gen` as a `BucketingModule` takes it; buckets have the inputs of the default one."""
+        made = self.sym_gen
+        if made is None:
+            raise StateError("there is one network, and no sym_gen")
+        return lambda key: (made(key), data_names, label_names)
 
     def fit(
         self,
@@ -218,10 +260,10 @@ class FeedForward:
         """
         data = self._iterator(X, None, training=False)
         module = self._module(data, training=False)
-        columns: list[list[list[np.ndarray]]] = [[], [], []]
+        columns: list[list[list[np.ndarray]]] = [[], [], []] if return_data else [[]]
         for outputs, _, batch in module.iter_predict(data, num_batch, reset):
             rows = slice(0, outputs[0].shape[0])
-            for column, arrays in zip(columns, (outputs, batch.data, batch.label or []), strict=True):
+            for column, arrays in zip(columns, (outputs, batch.data, batch.label or []), strict=False):
                 column.append([x.asnumpy()[rows] for x in arrays])
         found = [[np.concatenate(parts) for parts in zip(*column, strict=True)] for column in columns]
         single = [arrays[0] if len(arrays) == 1 else arrays for arrays in found]
@@ -266,7 +308,7 @@ class FeedForward:
 
     @staticmethod
     def create(
-        symbol: Symbol,
+        symbol: Symbol | Callable[[Any], Symbol],
         X: Any,
         y: Any = None,
         ctx: Any = None,

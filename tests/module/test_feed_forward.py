@@ -77,3 +77,25 @@ def test_mistakes(mistake):
     call, kind, words = MISTAKES[mistake]
     with pytest.raises(kind, match=words):
         call()
+
+
+def test_a_feed_forward_network_of_buckets_trains_as_a_bucketing_module():
+    """MXNet 1.9.1 has the argument, but cannot share the arrays of buckets of different lengths."""
+    generate = family.bags(mx)
+    net = mx.model.FeedForward(
+        lambda length: generate(length)[0], num_epoch=2, initializer=mx.init.One(), learning_rate=0.1
+    )
+    with pytest.raises(AssertionError, match="depends on the data's buckets; call fit"):
+        net.symbol.list_arguments()
+    with pytest.raises(TypeError, match="NDArrayIter has no default_bucket_key"):
+        net.fit(mx.io.NDArrayIter(np.zeros((4, 5)), np.zeros(4), 2))
+    module = mx.mod.BucketingModule(generate, default_bucket_key=5)
+    batches = family.bag_iter(mx, (3, 5, 2))
+    batches.default_bucket_key = 5
+    net.fit(batches)
+    batches.reset()
+    module.fit(batches, num_epoch=2, initializer=mx.init.One(), optimizer_params={"learning_rate": 0.1})
+    for name, value in module.get_params()[0].items():
+        np.testing.assert_array_equal(net.arg_params[name].asnumpy(), value.asnumpy())
+    assert net.symbol.list_arguments() == generate(5)[0].list_arguments()
+    np.testing.assert_array_equal(net.predict(batches), module.predict(batches).asnumpy())
