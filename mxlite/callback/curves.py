@@ -148,7 +148,6 @@ class PlotCurves:
                 marker = "o" if len(points) <= 40 else ""
                 panel.plot(*zip(*points, strict=True), color=color, marker=marker, markersize=3.5, label=label)
         panel.set(xlabel="epoch", ylabel=name)
-        panel.set_title(name, fontsize="medium")
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)
@@ -160,5 +159,5 @@ def _figure() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ImportError("PlotCurves draws with matplotlib: pip install 'mxlite[viz]'") from None
+        raise ImportError("PlotCurves draws with matplotlib: pip install 'mxlite[curves]'") from None
     return Figure

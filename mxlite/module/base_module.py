@@ -262,8 +262,11 @@ class BaseModule(abc.ABC):
                 tic = time.time()
                 eval_metric.reset()
                 self._fit_epoch(epoch, train_data, eval_metric, callbacks, monitor, sparse_row_id_fn, locals())
-                for name, value in eval_metric.get_global_name_value():
+                found = eval_metric.get_global_name_value()
+                for name, value in found:
                     self.logger.info("Epoch[%d] Train-%s=%f", epoch, name, value)
+                if bar is not None:
+                    bar.show(found)
                 self.logger.info("Epoch[%d] Time cost=%.3f", epoch, time.time() - tic)
                 if epoch_end_callback is not None:
                     arg_now, aux_now = self.get_params()
