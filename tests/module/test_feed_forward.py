@@ -95,7 +95,8 @@ def test_a_feed_forward_network_of_buckets_trains_as_a_bucketing_module():
     net.fit(batches)
     batches.reset()
     module.fit(batches, num_epoch=2, initializer=mx.init.One(), optimizer_params={"learning_rate": 0.1})
-    for name, value in module.get_params()[0].items():
-        np.testing.assert_array_equal(net.arg_params[name].asnumpy(), value.asnumpy())
+    trained, wanted = cast(Any, net.arg_params), module.get_params()[0]
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(trained[name].asnumpy(), value.asnumpy())
     assert net.symbol.list_arguments() == generate(5)[0].list_arguments()
     np.testing.assert_array_equal(net.predict(batches), module.predict(batches).asnumpy())
