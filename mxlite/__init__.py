@@ -51,6 +51,7 @@ from . import symbol as sym  # noqa: F401, isort: skip
 from . import viz as visualization  # noqa: F401, isort: skip
 from .attribute import AttrScope as AttrScope
 from .base import MXNetError as MXNetError
+from .checkpoint import Checkpoint as _Checkpoint
 from .context import Context as Context
 from .context import cpu as cpu
 from .context import cpu_pinned as cpu_pinned
@@ -73,6 +74,7 @@ __version__ = "0.1.0"
 
 # What stands above the arrays, or the checkpoints, and yet belongs to `mx.nd` and `mx.model`.
 model.FeedForward = _FeedForward
+model.Checkpoint = _Checkpoint
 nd.Custom = operator.custom
 nd.save = nd.utils.save = _params.save
 nd.load = nd.utils.load = _params.load

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,18 @@ class RandomState:
             stream[1] = count + 1
         return np.array([(stream[0] + (count >> 32)) & 0xFFFFFFFF, count & 0xFFFFFFFF], np.uint32)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Seed and streams, as numbers and text."""
+        with self._lock:
+            streams = [(ctx.device_type, ctx.device_id, *stream) for ctx, stream in self._streams.items()]
+            return {"seed": self._seed, "streams": streams}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        streams = {Context(kind, number): [key, count] for kind, number, key, count in state["streams"]}
+        with self._lock:
+            self._seed, self._streams = state["seed"], streams
+
 
 def _mix(seed: int, ctx: Context | None) -> int:
     """32 bits of the seed, and of the device where every device shall have its own stream."""
@@ -77,3 +90,13 @@ def seed(seed_state: int, ctx: Any = "all") -> None:
 def draw_key(ctx: Context | None = None) -> np.ndarray:
     """The next random key of `ctx` (default: the current context), a raw JAX key: numpy uint32[2], on the host."""
     return _state.draw(ctx)
+
+
+def state_dict() -> dict[str, Any]:
+    """Where the random numbers of all devices stand, for `load_state_dict`."""
+    return _state.state_dict()
+
+
+def load_state_dict(state: Mapping[str, Any]) -> None:
+    """Let the random numbers go on from where `state_dict` found them."""
+    _state.load_state_dict(state)

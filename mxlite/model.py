@@ -18,7 +18,8 @@ from .symbol.symbol import Symbol
 from .symbol.symbol import load as load_symbol
 
 if TYPE_CHECKING:
-    # It stands above Module, which stands above this file: mxlite/__init__.py puts it here.
+    # They stand above this file: mxlite/__init__.py puts them here.
+    from .checkpoint import Checkpoint as Checkpoint
     from .module.feed_forward import FeedForward as FeedForward
 
 Params = dict[str, NDArray]

@@ -54,7 +54,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mxlite.visualization",
         "mxlite.profiler",
     ),
-    ("mxlite.module", "mxlite.model", "mxlite.callback", "mxlite.deploy", "mxlite.test_utils"),
+    ("mxlite.module", "mxlite.checkpoint", "mxlite.model", "mxlite.callback", "mxlite.deploy", "mxlite.test_utils"),
     ("mxlite.gluon", "mxlite.rnn", "mxlite.contrib"),
     ("mxlite.cli", "mxlite.__main__"),
 )

@@ -8,7 +8,7 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from ..model import BatchEndParam
 from ..ndarray import NDArray, array, concatenate
 from ..serialize.params import load as load_arrays
 from ..serialize.params import save as save_arrays
+
+if TYPE_CHECKING:
+    from ..checkpoint import Checkpoint
+    from .module import Module
 
 
 class StateError(MXNetError, AssertionError):
@@ -75,6 +79,10 @@ class BaseModule(abc.ABC):
     @abc.abstractmethod
     def update(self) -> None:
         """Step the optimizer."""
+
+    def _parts(self) -> list[Module]:
+        """Those inside that have parameters and an optimizer of their own; a checkpoint is made of them."""
+        return []
 
     def prepare(self, data_batch: Any, sparse_row_id_fn: Any = None) -> None:  # noqa: B027 - a hook
         """Get ready for the next batch; nothing to do for dense parameters."""
@@ -214,6 +222,7 @@ class BaseModule(abc.ABC):
         monitor: Any = None,
         sparse_row_id_fn: Any = None,
         progress: bool | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         """Train for the epochs `begin_epoch` up to `num_epoch`.
 
@@ -234,6 +243,8 @@ class BaseModule(abc.ABC):
             validation_metric: what to log on `eval_data`; `eval_metric` by default.
             monitor: a `mx.mon.Monitor`.
             progress: whether to show a bar with the metric, of tqdm; by default in notebooks only.
+            checkpoint: a `mx.model.Checkpoint`, which saves the whole training at the end of epochs, and from which it
+                goes on when there is one already; that epoch counts, if it is not before `begin_epoch`.
 
         Raises:
             StateError: `num_epoch` is missing.
@@ -255,6 +266,8 @@ class BaseModule(abc.ABC):
         self.init_optimizer(kvstore, optimizer, optimizer_params)
         eval_metric = metrics.create(eval_metric)
         validation_metric = eval_metric if validation_metric is None else metrics.create(validation_metric)
+        if checkpoint is not None:
+            begin_epoch = checkpoint.begin(self, begin_epoch, train_data, eval_data)
 
         with progress_bar(progress, train_data, begin_epoch, num_epoch) as bar:
             callbacks = [*_as_list(batch_end_callback), *_as_list(bar)]
@@ -284,6 +297,8 @@ class BaseModule(abc.ABC):
                         self.logger.info("Epoch[%d] Validation-%s=%f", epoch, name, value)
                     if bar is not None:
                         bar.show(found, "validation-")
+                if checkpoint is not None:
+                    checkpoint.end_epoch(self, epoch + 1, train_data, eval_data)
                 train_data.reset()
 
     def _fit_epoch(

@@ -300,6 +300,9 @@ class BucketingModule(BaseModule):
 
     # Parameters and optimizer.
 
+    def _parts(self) -> list[Module]:
+        return [self._buckets[self._default_bucket_key]]
+
     def init_params(
         self,
         initializer: Any = Uniform(0.01),  # noqa: B008 - MXNet's default, immutable

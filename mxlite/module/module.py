@@ -209,6 +209,9 @@ class Module(Binding):
         executor = self._bound("update", params=True, optimizer=True)
         self._update_rule().step(executor)
 
+    def _parts(self) -> list[Module]:
+        return [self]
+
     def _update_rule(self) -> UpdateRule:
         if self._updates is None:
             raise StateError("the module has no optimizer yet; call init_optimizer() first")

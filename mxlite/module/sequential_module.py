@@ -12,6 +12,7 @@ from ..io import DataBatch, DataDesc
 from ..ndarray import NDArray
 from .base_module import BaseModule, StateError
 from .description import descriptions
+from .module import Module
 
 
 class SequentialModule(BaseModule):
@@ -53,6 +54,9 @@ class SequentialModule(BaseModule):
         self._metas.append(kwargs)
         self.binded = self.params_initialized = self.optimizer_initialized = False
         return self
+
+    def _parts(self) -> list[Module]:
+        return [part for module in self._modules for part in module._parts()]
 
     def _takes_labels(self, i: int) -> bool:
         return bool(self._metas[i].get(self.META_TAKE_LABELS))

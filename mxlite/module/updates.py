@@ -35,6 +35,11 @@ class UpdateRule(Protocol):
 
     names: tuple[str, ...]
 
+    @property
+    def optimizer(self) -> Optimizer:
+        """What counts the updates and knows the rates."""
+        ...
+
     def step(self, executor: Executor) -> None:
         """Update the parameters with the gradients of the latest step."""
         ...
@@ -64,6 +69,11 @@ class EagerUpdates:
     def __init__(self, optimizer: Optimizer, indices: Mapping[str, int]):
         self.names, self.indices = tuple(indices), dict(indices)
         self.updater = get_updater(optimizer)
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """What counts the updates and knows the rates."""
+        return self.updater.optimizer
 
     def step(self, executor: Executor) -> None:
         """Run what the step still owes, then the optimizer."""
