@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
@@ -37,13 +36,14 @@ def _cell(leaf: Any, ctx: Context) -> Cell:
     if isinstance(leaf, jax.Array):
         devices = leaf.devices()
         return Cell(leaf, ctx if ctx.jax_device in devices else context_of(min(devices, key=lambda d: d.id)))
-    cell = Cell(_NOTHING, ctx)
+    cell = Cell.from_host(_NOTHING, ctx)
     cell.fill(leaf)
     cell.shape = getattr(leaf, "shape", ())
     cell.dtype = getattr(leaf, "dtype", np.dtype(object))
     return cell
 
 
-_NOTHING = jnp.zeros((), np.bool_)
+#: On the host: importing mxlite starts no device, so that a program may join a job afterwards.
+_NOTHING = np.zeros((), np.bool_)
 
 register(NDArray)
