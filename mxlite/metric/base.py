@@ -155,6 +155,8 @@ class DeviceMetric(EvalMetric):
 
     #: How many sums the kernel gives; the first is the sum of the metric.
     size = 1
+    #: Whether updates can join a step.
+    joins_step = True
 
     def __init__(self, name: Any, output_names: Any = None, label_names: Any = None, **kwargs: Any):
         self._sums = Accumulator(self.size)
@@ -239,6 +241,7 @@ def on_device(metric: Any) -> bool:
     kind = type(metric)
     return (
         isinstance(metric, DeviceMetric)
+        and metric.joins_step
         and getattr(kind.update, "counts_on_device", kind.update is DeviceMetric.update)
         and kind.update_dict is EvalMetric.update_dict
     )

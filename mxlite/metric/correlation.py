@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Correlations: PearsonCorrelation and PCC. They are computed in numpy, so every update waits for the outputs."""
+"""Correlations: PearsonCorrelation, and PCC, which is computed in numpy, so that every update waits for the outputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .base import EvalMetric, MetricError, alias, as_ndarray, check_label_shapes, register
+from ..ndarray import NDArray
+from . import kernels
+from .accumulator import Kernel
+from .base import DeviceMetric, EvalMetric, MetricError, alias, as_ndarray, check_label_shapes, register
 
 
 def _host(labels: Any, preds: Any) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -18,12 +21,13 @@ def _host(labels: Any, preds: Any) -> list[tuple[np.ndarray, np.ndarray]]:
 
 @register
 @alias("pearsonr")
-class PearsonCorrelation(EvalMetric):
+class PearsonCorrelation(DeviceMetric):
     """Pearson's correlation coefficient of labels and predictions of one shape.
 
     Args:
-        average: "macro" averages the coefficients of all pairs of arrays; "micro" is the coefficient of everything
-            since the last `reset` together (and, as in MXNet, its `get_global` tells nothing but 0).
+        average: "macro" averages the coefficients of all pairs of arrays, counted on the device; "micro" is the
+            coefficient of everything since the last `reset` together, whose updates wait for the outputs (and, as in
+            MXNet, its `get_global` tells nothing but 0).
         name, output_names, label_names: as for `EvalMetric`.
 
     Raises:
@@ -38,7 +42,9 @@ class PearsonCorrelation(EvalMetric):
         if average not in ("macro", "micro"):
             raise MetricError(f"average={average!r} is neither macro nor micro")
         self.average = average
-        super().__init__(name, output_names, label_names, has_global_stats=True)
+        # Moments about a mean that moves with every update are no sums that a step could add to.
+        self.joins_step = average == "macro"
+        super().__init__(name, output_names, label_names)
 
     def reset(self) -> None:
         """Forget everything."""
@@ -47,33 +53,36 @@ class PearsonCorrelation(EvalMetric):
 
     def reset_micro(self) -> None:
         """Forget what the micro average counts."""
-        self._count = 0
+        self._count_micro = 0
         # Means of label and prediction, and their summed squared and mixed distances from the means.
         self._means, self._moments = np.zeros(2), np.zeros((2, 2))
 
-    def update(self, labels: Any, preds: Any) -> None:
-        """Count a batch, which has to be waited for."""
-        pairs = _host(labels, preds)
-        for label, pred in pairs:
+    def device_kernel(self) -> Kernel:
+        """The sum of the pairs' coefficients."""
+        return kernels.pearson()
+
+    def checked(self, labels: list[NDArray], preds: list[NDArray]) -> int:
+        """The number of pairs. MetricError when the shapes of one differ."""
+        for label, pred in zip(labels, preds, strict=True):
             check_label_shapes(label, pred, shape=True)
-        for label, pred in pairs:
-            both = np.stack([label.ravel(), pred.ravel()]).astype(np.float64)
-            if self.average == "macro":
-                value = float(_coefficient(*_moments(both)[1:]))
-                self.sum_metric += value
-                self.global_sum_metric += value
-            else:
-                self._join(*_moments(both))
-            self.num_inst += 1
-            self.global_num_inst += 1
+        return len(preds)
+
+    def _add(self, labels: list[NDArray], preds: list[NDArray]) -> int:
+        if self.average == "macro":
+            return super()._add(labels, preds)
+        number = self.checked(labels, preds)
+        for label, pred in zip(labels, preds, strict=True):
+            both = np.stack([label.asnumpy().ravel(), pred.asnumpy().ravel()]).astype(np.float64)
+            self._join(*_moments(both))
+        return number
 
     def _join(self, count: int, means: np.ndarray, moments: np.ndarray) -> None:
         """Moments of two parts together (Chan, Golub, LeVeque 1979), which never subtracts large squares."""
-        total = self._count + count
+        total = self._count_micro + count
         gap = means - self._means
-        self._moments = self._moments + moments + np.outer(gap, gap) * (self._count * count / total)
+        self._moments = self._moments + moments + np.outer(gap, gap) * (self._count_micro * count / total)
         self._means = self._means + gap * (count / total)
-        self._count = total
+        self._count_micro = total
 
     def get(self) -> tuple[str, Any]:
         """Name and value; nan when nothing was counted or something is constant."""

@@ -135,6 +135,21 @@ def loss() -> Kernel:
     return kernel
 
 
+@functools.cache
+def pearson() -> Kernel:
+    """The correlation coefficient of each pair, summed over the pairs; nan where an array is constant."""
+
+    def kernel(labels: Arrays, preds: Arrays) -> jax.Array:
+        total = jnp.zeros((), sum_dtype())
+        for pair in zip(labels, preds, strict=True):
+            x, y = (a.reshape(-1).astype(sum_dtype()) for a in pair)
+            x, y = x - jnp.mean(x), y - jnp.mean(y)
+            total += jnp.dot(x, y) / jnp.sqrt(jnp.dot(x, x) * jnp.dot(y, y))
+        return _sums(total)
+
+    return kernel
+
+
 def _confusion(labels: Arrays, preds: Arrays) -> tuple[jax.Array, ...]:
     """True positives, false positives, false negatives, true negatives."""
     counts = [jnp.zeros((), sum_dtype())] * 4

@@ -308,7 +308,8 @@ def test_label_may_change_after_counting() -> None:
 
 
 def test_custom_functions_are_not_on_the_device() -> None:
-    assert M.on_device(M.create(["acc", "mse", "f1", "mcc", "loss", "torch"]))
+    assert M.on_device(M.create(["acc", "mse", "f1", "mcc", "loss", "torch", "pearsonr"]))
+    assert not M.on_device(M.PearsonCorrelation(average="micro"))
     assert not M.on_device(M.create(["acc", fitted]))
     assert not M.on_device(M.create("pcc"))
 
