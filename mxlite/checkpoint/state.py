@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import _rng
 from ..base import MXNetError
+from ..io.desc import state_of
 from ..lr_scheduler import LRScheduler
 from ..optimizer import Optimizer
 from .values import encode
@@ -112,8 +113,7 @@ def load_random(saved: Mapping[str, Any]) -> None:
 
 def iterator_state(iterator: Any) -> dict[str, Any]:
     """Where an iterator stands, None when it has no `state_dict` or cannot tell, and the rows of its batches."""
-    tell = getattr(iterator, "state_dict", None)
-    return {"batch_size": getattr(iterator, "batch_size", None), "position": None if tell is None else tell()}
+    return {"batch_size": getattr(iterator, "batch_size", None), "position": state_of(iterator)}
 
 
 def check_iterator(name: str, iterator: Any, saved: Mapping[str, Any]) -> None:

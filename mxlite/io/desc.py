@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -122,13 +123,17 @@ class DataIter:
     """The base class of data iterators.
 
     A subclass defines `provide_data` and `provide_label` (lists of `DataDesc` or of (name, shape) pairs), `reset`, and
-    either `next` or `iter_next` with `getdata`, `getlabel`, `getpad`.
+    either `next` or `iter_next` with `getdata`, `getlabel`, `getpad`. One whose place a checkpoint shall keep names the
+    attributes that make it up in `state_attributes`, or overrides `state_dict` and `load_state_dict`.
 
     Args:
         batch_size: rows of a batch.
 
     Source: `mxnet.io.DataIter`.
     """
+
+    #: The attributes that tell where the iterator stands, order of rows included; None when it cannot tell.
+    state_attributes: ClassVar[Sequence[str] | None] = None
 
     def __init__(self, batch_size: int = 0):
         self.batch_size = batch_size
@@ -138,6 +143,28 @@ class DataIter:
 
     def reset(self) -> None:
         """Start over."""
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """Where the iterator stands, for `load_state_dict` of one with the same data; None when it cannot tell.
+
+        Returns:
+            Numbers, text, numpy arrays, and lists, tuples and dicts of them; copies.
+        """
+        if self.state_attributes is None:
+            return None
+        return {name: copy.deepcopy(getattr(self, name)) for name in self.state_attributes}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was called.
+
+        Raises:
+            IterError: (an MXNetError) the state is of another kind of iterator, or of other data.
+        """
+        names = self.state_attributes or ()
+        if set(state) != set(names):
+            raise IterError(f"{type(self).__name__} has the state {sorted(names)}, this one is {sorted(state)}")
+        for name in names:
+            setattr(self, name, copy.deepcopy(state[name]))
 
     def next(self) -> DataBatch:
         """The next batch.
@@ -167,6 +194,12 @@ class DataIter:
 
     def getpad(self) -> Any:
         """How many rows of this batch only fill it up."""
+
+
+def state_of(iterator: Any) -> dict[str, Any] | None:
+    """The `state_dict` of anything that gives batches; None when it has none, or cannot tell."""
+    tell = getattr(iterator, "state_dict", None)
+    return None if tell is None else tell()
 
 
 def renamed(descs: Iterable[Any], names: Mapping[str, str]) -> list[DataDesc]:

@@ -9,7 +9,7 @@ import logging
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, get_type_hints
 
@@ -21,7 +21,7 @@ from ..base import MXNetError, explain, nearest
 from ..context import cpu
 from ..ndarray import NDArray
 from ..ndarray.sparse import csr_matrix
-from .desc import DataBatch, DataDesc, DataIter, IterError
+from .desc import DataBatch, DataDesc, DataIter, IterError, state_of
 from .source import uploads
 
 
@@ -44,6 +44,9 @@ class HostBatch(NamedTuple):
 
 class Handle(Protocol):
     """What reads the batches of a `MXDataIter`.
+
+    One that draws random numbers has `state_dict` and `load_state_dict`, too, see `DataIter`; they are called before an
+    epoch begins and after it has ended.
 
     Attributes:
         name: what messages call it.
@@ -104,6 +107,8 @@ class MXDataIter(DataIter):
 
     def _begin(self, skip: int) -> None:
         """Let the thread begin an epoch."""
+        # It goes ahead of what has been given out, so the way back is from here.
+        self._start, self._skip, self._given, self._pad = state_of(self.handle), skip, 0, 0
         self._batch: DataBatch | None = None
         self._ended = False
         self._epoch = self.handle.epoch(skip)
@@ -129,7 +134,12 @@ class MXDataIter(DataIter):
 
     def reset(self) -> None:
         """Start the next epoch."""
-        skip = 0 if self._batch is None or not self.handle.carries else self._batch.pad
+        skip = self._pad if self.handle.carries else 0
+        self._rest()
+        self._begin(skip)
+
+    def _rest(self) -> None:
+        """Give the epoch up."""
         for future in self._queue:
             if not future.cancel():
                 # Its batch, or its error, belongs to the epoch that is given up.
@@ -137,7 +147,22 @@ class MXDataIter(DataIter):
         self._queue.clear()
         self._epoch.close()  # pyright: ignore[reportAttributeAccessIssue] - a generator
         self.first_batch = None
-        self._begin(skip or 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """As `DataIter.state_dict`. In the middle of an epoch, batches are counted from its beginning, to be read again."""
+        handle = state_of(self.handle) if self._ended else self._start
+        return {"skip": self._skip, "given": self._given, "pad": self._pad, "ended": self._ended, "handle": handle}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._rest()
+        if state["handle"] is not None:
+            self.handle.load_state_dict(state["handle"])  # pyright: ignore[reportAttributeAccessIssue]
+        if not state["ended"]:
+            self._begin(state["skip"])
+            for _ in range(state["given"]):
+                self.iter_next()
+        self._batch, self._ended = None, state["ended"]
+        self._skip, self._given, self._pad = state["skip"], state["given"], state["pad"]
 
     def debug_skip_load(self) -> None:
         """Give the first batch again and again, to measure a program without its reading."""
@@ -150,7 +175,8 @@ class MXDataIter(DataIter):
             return True
         batch, self.first_batch = self.first_batch or self._fetch(), None
         if batch is not None:
-            self._batch = batch
+            self._batch, self._pad = batch, batch.pad or 0
+            self._given += 1
         return batch is not None
 
     def next(self) -> DataBatch:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class NDArrayIter(DataIter):
 
     Source: `mxnet.io.NDArrayIter`.
     """
+
+    state_attributes: ClassVar[Sequence[str] | None] = ("idx", "cursor", "_order", "_carried")
 
     def __init__(
         self,
@@ -130,6 +133,12 @@ class NDArrayIter(DataIter):
             cursor = self.cursor - self.num_data - self.batch_size
         self._shuffle()
         self._carried, self.cursor = left, cursor
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        rows = len(state.get("idx", ()))
+        if rows != self.num_data:
+            raise IterError(f"the state is one of {rows} rows, this NDArrayIter has {self.num_data}")
+        super().load_state_dict(state)
 
     def _shuffle(self) -> None:
         if self.shuffle:

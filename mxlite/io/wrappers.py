@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from ..ndarray import NDArray
-from .desc import DataBatch, DataDesc, DataError, DataIter, IterError, renamed
+from .desc import DataBatch, DataDesc, DataError, DataIter, IterError, renamed, state_of
 
 
 class _WholeBatches(DataIter):
@@ -75,6 +75,14 @@ class ResizeIter(_WholeBatches):
         if self.reset_internal:
             self.data_iter.reset()
 
+    def state_dict(self) -> dict[str, Any] | None:
+        inner = state_of(self.data_iter)
+        return None if inner is None else {"cur": self.cur, "data_iter": inner}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.data_iter.load_state_dict(state["data_iter"])
+        self.cur, self.current_batch = state["cur"], None
+
     def iter_next(self) -> bool:
         """Step to the next batch; False at the end of the epoch, or when the inner iterator is empty."""
         if self.cur == self.size:
@@ -127,12 +135,19 @@ class PrefetchingIter(_WholeBatches):
         self.current_batch = None
         self._pool = ThreadPoolExecutor(self.n_iter, thread_name_prefix="mxlite-prefetch")
         self._pending: list[Future[Any]] = []
-        self._fetch()
+        self._begin()
 
     def __del__(self) -> None:
         pool = getattr(self, "_pool", None)
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self) -> None:
+        """Begin to fetch an epoch."""
+        # The threads go ahead of what has been given out, so the way back is from here.
+        self._start = [state_of(it) for it in self.iters]
+        self._given = 0
+        self._fetch()
 
     def _fetch(self) -> None:
         self._pending = [self._pool.submit(_next_or_none, it) for it in self.iters]
@@ -149,15 +164,45 @@ class PrefetchingIter(_WholeBatches):
 
     def reset(self) -> None:
         """Start over."""
-        for future in self._pending:
-            # Its batch, or its error, belongs to the epoch that is given up.
-            future.exception()
+        self._rest()
         for it in self.iters:
             it.reset()
-        self._fetch()
+        self._begin()
+
+    def _rest(self) -> None:
+        """Wait for the threads. Their batches, or errors, belong to what is given up."""
+        for future in self._pending:
+            future.exception()
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """As `DataIter.state_dict`; waits for the threads.
+
+        In the middle of an epoch, batches are counted from its beginning, to be fetched again.
+        """
+        self._rest()
+        ended = all(future.exception() is None and future.result() is None for future in self._pending)
+        states = [state_of(it) for it in self.iters] if ended else self._start
+        if any(state is None for state in states):
+            return None
+        return {"iters": states, "given": 0 if ended else self._given}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if len(state["iters"]) != self.n_iter:
+            raise IterError(f"the state is one of {len(state['iters'])} iterators, this one joins {self.n_iter}")
+        self._rest()
+        # Nothing is fetched until a batch is asked for: random numbers that fetching draws may be restored later.
+        self._pending = []
+        for it, inner in zip(self.iters, state["iters"], strict=True):
+            it.load_state_dict(inner)
+            for _ in range(state["given"]):
+                it.next()
+        self._start, self._given = state["iters"], state["given"]
+        self.current_batch = None
 
     def iter_next(self) -> bool:
         """Step to the next batch; False when there is none."""
+        if not self._pending:
+            self._fetch()
         batches = [future.result() for future in self._pending]
         ended = [b is None for b in batches]
         if any(ended):
@@ -174,6 +219,7 @@ class PrefetchingIter(_WholeBatches):
             provide_data=self.provide_data,
             provide_label=self.provide_label,
         )
+        self._given += 1
         self._fetch()
         return True
 

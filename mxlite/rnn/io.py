@@ -6,7 +6,7 @@ from __future__ import annotations
 import bisect
 import logging
 import random
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from ..base import as_dtype, nearest
 from ..context import current_context
 from ..io import DataBatch, DataDesc, DataError, DataIter
+from ..io.desc import IterError
 from ..io.source import uploads
 
 
@@ -138,6 +139,8 @@ class BucketSentenceIter(DataIter):
             (i, j) for i, found in enumerate(self.data) for j in range(0, len(found) - batch_size + 1, batch_size)
         ]
         self.curr_idx = 0
+        #: Which sentence, counted as they were given, stands where in each bucket.
+        self._orders = [np.arange(len(found)) for found in self.data]
         self.reset()
 
     def _description(self, name: str, length: int) -> DataDesc:
@@ -148,14 +151,32 @@ class BucketSentenceIter(DataIter):
         """Begin again, in another order."""
         self.curr_idx = 0
         random.shuffle(self.idx)
-        # Batches are windows on these arrays, so the old ones are left as they are.
-        self.data = [found.copy() for found in self.data]
-        self._labels = []
+        orders = [order.copy() for order in self._orders]
+        for order in orders:
+            np.random.shuffle(order)
+        self._arrange(orders)
+
+    def _arrange(self, orders: list[np.ndarray]) -> None:
+        """Put the sentences into an order, and make their labels."""
+        # Batches are windows on the arrays, so the old ones are left as they are.
+        self.data = [
+            found[np.argsort(old)[new]] for found, old, new in zip(self.data, self._orders, orders, strict=True)
+        ]
+        self._orders, self._labels = orders, []
         for found in self.data:
-            np.random.shuffle(found)
             label = np.full_like(found, self.invalid_label)
             label[:, :-1] = found[:, 1:]
             self._labels.append(label)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"idx": list(self.idx), "curr_idx": self.curr_idx, "orders": [order.copy() for order in self._orders]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        sizes = [len(order) for order in state["orders"]]
+        if sizes != [len(order) for order in self._orders]:
+            raise IterError(f"the state has {sizes} sentences in its buckets, here are {list(map(len, self._orders))}")
+        self._arrange([order.copy() for order in state["orders"]])
+        self.idx, self.curr_idx = list(state["idx"]), state["curr_idx"]
 
     def next(self) -> DataBatch:
         """The next batch. StopIteration after the last."""
