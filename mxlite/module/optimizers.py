@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import optimizer as optimizers
+from ..optimizer.from_optax import is_rule
 from ..symbol import Symbol
 
 
@@ -17,22 +18,31 @@ def as_optimizer(
     """The optimizer that `given` names or is; it knows the parameters by their place in `names`.
 
     Args:
-        given: a name or an Optimizer.
-        params: keywords for one by name, as a dict or pairs; `rescale_grad` is 1 / `batch_size` by default.
+        given: a name, an Optimizer or an optax rule.
+        params: keywords for one by name or an `Optax`, as a dict or pairs; `rescale_grad` is 1 / `batch_size` by
+            default.
         symbol: the network, whose variables may have multipliers of their own.
         names: all parameters of the module.
         batch_size: how many samples the gradients are summed over.
 
     Raises:
-        TypeError: `given` is neither.
+        TypeError: `given` is none of them, or a keyword is unknown.
         ValueError: no such optimizer, or an illegal parameter.
     """
     rescale = 1.0 / batch_size
     if isinstance(given, str):
         chosen = {"rescale_grad": rescale, **dict(params)}
         return optimizers.create(given, sym=symbol, param_idx2name=dict(enumerate(names)), **chosen)
+    if is_rule(given):
+        # The default of `fit` and `init_optimizer` is not meant for a rule that has a rate of its own.
+        chosen = {} if params == (("learning_rate", 0.01),) else dict(params)
+        chosen = {"rescale_grad": rescale, **chosen}
+        return optimizers.Optax(given, sym=symbol, param_idx2name=dict(enumerate(names)), **chosen)
     if not isinstance(given, optimizers.Optimizer):
-        raise TypeError(f"optimizer must be a name or an mx.optimizer.Optimizer, got {type(given).__name__}")
+        raise TypeError(
+            "optimizer must be a name, an mx.optimizer.Optimizer or an optax.GradientTransformation, "
+            f"got {type(given).__name__}"
+        )
     if given.rescale_grad != rescale:
         warnings.warn(
             f"Optimizer created manually outside Module but rescale_grad is not normalized to 1.0/batch_size "

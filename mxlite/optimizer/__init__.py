@@ -16,6 +16,7 @@ from .adaptive import RMSProp as RMSProp
 from .base import Optimizer as Optimizer
 from .base import create as create
 from .base import register as register
+from .from_optax import Optax as Optax
 from .layerwise import LAMB as LAMB
 from .layerwise import LARS as LARS
 from .lbsgd import LBSGD as LBSGD
