@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+# First: it may join a job of several processes, which must happen before anything uses a device.
+from . import distributed as distributed  # isort: skip
 from . import attribute as attribute
 from . import autograd as autograd
 from . import base as base

@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mxlite._nested",
         "mxlite._zipfian",
         "mxlite.context",
+        "mxlite.distributed",
         "mxlite.name",
         "mxlite.attribute",
         "mxlite.registry",
