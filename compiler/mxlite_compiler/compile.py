@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import MXNetError
 from .graph import Graph, Node
-from .program import PROGRAMS, Program
+from .program import PROGRAMS, Program, Shardings
 from .segments import SegmentedProgram
 
 
@@ -18,6 +18,7 @@ def program(
     name: str = "graph",
     device: Any = None,
     devices: Mapping[Node, Any] | None = None,
+    shardings: Shardings | None = None,
 ) -> Program | SegmentedProgram:
     """The compiled forms of `graph`, differentiated with respect to `wrt`; cached by graph, names and devices.
 
@@ -27,6 +28,7 @@ def program(
         name: for profiles and messages.
         device: the JAX device that runs it; JAX's default device for None.
         devices: the JAX device of every node, where parts of the graph run on different ones.
+        shardings: where the results of one program lie that runs on a mesh of devices.
 
     Raises:
         MXNetError: a name in `wrt` is not an argument.
@@ -39,4 +41,5 @@ def program(
         )
     if graph.host_nodes or devices is not None:
         return SegmentedProgram(graph, wrt, name, devices or dict.fromkeys(graph.nodes, device))
-    return PROGRAMS.get((graph, wrt, device), lambda: Program(graph, wrt, name, device))
+    key = graph, wrt, shardings or device
+    return PROGRAMS.get(key, lambda: Program(graph, wrt, name, device, shardings=shardings))

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from itertools import starmap
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,20 @@ COUNTERS = Counters()
 RETRACE_WARNING = 16
 
 
+class Shardings(NamedTuple):
+    """Where the results of a program over a mesh of devices lie. Its arguments lie where they are.
+
+    Attributes:
+        outputs: one an output of the graph; None lets XLA decide.
+        gradients: one a differentiated argument, in the order of `Program.wrt`.
+        replicated: that of written variables.
+    """
+
+    outputs: tuple[jax.sharding.Sharding | None, ...]
+    gradients: tuple[jax.sharding.Sharding, ...]
+    replicated: jax.sharding.Sharding
+
+
 class Compiled:
     """`jax.jit` of `function` that counts its traces and launches.
 
@@ -47,9 +61,12 @@ class Compiled:
         name: what profiles and warnings call it.
         donate: positions of the arguments whose buffers the outputs may reuse.
         device: where to run when no argument that the program reads says it.
+        out: the sharding of each result, as a tree of which parts may be None: XLA decides. Stands above `device`.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, donate: Sequence[int] = (), device: Any = None):
+    def __init__(
+        self, function: Callable[..., Any], name: str, donate: Sequence[int] = (), device: Any = None, out: Any = None
+    ):
         self.name, self.traces, self.launches = name, 0, 0
 
         def traced(*args: Any) -> Any:
@@ -65,7 +82,9 @@ class Compiled:
             return function(*args)
 
         traced.__name__ = name
-        options: dict[str, Any] = {} if device is None else {"out_shardings": jax.sharding.SingleDeviceSharding(device)}
+        if out is None and device is not None:
+            out = jax.sharding.SingleDeviceSharding(device)
+        options: dict[str, Any] = {} if out is None else {"out_shardings": out}
         self._jitted = jax.jit(traced, donate_argnums=tuple(donate), keep_unused=bool(donate), **options)
 
     def __call__(self, *args: Any) -> Any:
@@ -115,6 +134,7 @@ class Program:
         name: for profiles and messages.
         device: where to run what no argument on a device decides; JAX's default device for None.
         draws: the numbers of the random nodes, where the graph is a piece of a larger one; see `lower`.
+        shardings: where the results lie, for a program over a mesh.
     """
 
     #: Whether the whole graph can be traced into a larger program.
@@ -127,22 +147,25 @@ class Program:
         name: str = "graph",
         device: Any = None,
         draws: Sequence[int] | None = None,
+        shardings: Shardings | None = None,
     ):
-        self.graph, self.wrt, self.device = graph, tuple(wrt), device
+        self.graph, self.wrt, self.device, self.shardings = graph, tuple(wrt), device, shardings
+        outs, written, grads = self.out = _trees(shardings, self.wrt)
         # In MXNet a loss sends its gradient whatever comes back to it, through BlockGrad, too.
         losses = _inner_losses(graph) if self.wrt else []
         self._all = lower(Graph((*graph.entries, *losses)), draws) if losses else None
         self._run = lower(graph, draws)
+        made = partial(Compiled, device=device)
         #: (args, aux, key) -> outputs
-        self.predict = Compiled(lambda args, aux, key: self._run(args, aux, key)[0], f"{name}_predict", device=device)
+        self.predict = made(lambda args, aux, key: self._run(args, aux, key)[0], f"{name}_predict", out=outs)
         #: (args, aux, key) -> outputs, written; training without gradients
-        self.train = Compiled(partial(self._run, train=True), f"{name}_train", device=device)
+        self.train = made(partial(self._run, train=True), f"{name}_train", out=shardings and (outs, written))
         #: (args, aux, key) -> outputs, written, residuals for `backward`
-        self.forward = Compiled(self._forward, f"{name}_forward", device=device)
+        self.forward = made(self._forward, f"{name}_forward", out=shardings and (outs, written, None))
         #: (residuals, head gradients) -> {name: gradient}
-        self.backward = Compiled(self._backward, f"{name}_backward", device=device)
+        self.backward = made(self._backward, f"{name}_backward", out=grads)
         #: (args, aux, key, heads) -> outputs, written, {name: gradient} in one launch
-        self.forward_backward = Compiled(self.value_and_grad, f"{name}_forward_backward", device=device)
+        self.forward_backward = made(self.value_and_grad, f"{name}_forward_backward", out=shardings and self.out)
 
     def _vjp(self, args: Arrays, aux: Arrays, key: Any, train: bool = True) -> tuple[Any, Any, Any]:
         rest = {k: v for k, v in args.items() if k not in self.wrt}
@@ -176,6 +199,13 @@ class Program:
         if heads is None:
             heads = tuple(jnp.ones_like(o) for o in outputs)
         return outputs, written, self._backward(vjp, match_heads(outputs, heads))
+
+
+def _trees(shardings: Shardings | None, wrt: Sequence[str]) -> tuple[Any, Any, Any]:
+    """The shardings of outputs, written variables and gradients, in the form of what a program returns."""
+    if shardings is None:
+        return None, None, None
+    return shardings.outputs, shardings.replicated, dict(zip(wrt, shardings.gradients, strict=True))
 
 
 def match_heads(outputs: Sequence[jax.Array], heads: Sequence[jax.Array]) -> tuple[Any, ...]:

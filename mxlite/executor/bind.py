@@ -21,6 +21,7 @@ from ..ndarray import NDArray
 from ..symbol import Symbol
 from ..symbol.symbol import Binder
 from .executor import Executor
+from .layout import Batch
 from .memory import Memory, Spec
 from .storage import Storages, declared
 
@@ -168,6 +169,31 @@ def simple_bind(
     """Infer every shape and dtype from the keywords, allocate zeros, and bind (`Symbol.simple_bind`).
 
     Raises:
+        as `allocate` does.
+    """
+    return allocate(
+        symbol, ctx, shapes, grad_req, type_dict, stype_dict, group2ctx, shared_arg_names, shared_exec, shared_buffer
+    )
+
+
+def allocate(
+    symbol: Symbol,
+    ctx: Context,
+    shapes: Mapping[str, Any],
+    grad_req: Any = "write",
+    type_dict: Mapping[str, Any] | None = None,
+    stype_dict: Mapping[str, str] | None = None,
+    group2ctx: Mapping[str, Context] | None = None,
+    shared_arg_names: Sequence[str] | None = None,
+    shared_exec: Executor | None = None,
+    shared_buffer: dict[str, NDArray] | None = None,
+    batch: Batch | None = None,
+) -> Executor:
+    """`simple_bind` with the shapes in a dict.
+
+    With `batch`, several devices compute it together; everything is dense then, and no group has a device of its own.
+
+    Raises:
         TypeError: a dtype is none.
         ValueError: `shared_buffer` is no dict.
         RuntimeError: a shape cannot be decided, `grad_req` is none of null, write, add, a node is in a group that
@@ -215,7 +241,7 @@ def simple_bind(
             args[name] = memory.argument(name, spec)
             if reqs[name] != "null":
                 grads[name] = memory.gradient(name, spec._replace(stype=gradient_stypes[name]))
-        return Executor(symbol, ctx, args, grads, reqs, aux, groups)
+        return Executor(symbol, ctx, args, grads, reqs, aux, groups, batch)
     except (MXNetError, ValueError) as e:
         raise RuntimeError(f"simple_bind error. Arguments: {shapes}\n{e}") from e
 

@@ -27,11 +27,13 @@ class Blank:
             self.cell.fill(jnp.zeros(self.cell.shape, self.cell.dtype, device=self.cell.ctx.jax_device))
 
 
-def blank(shape: Shape | None, dtype: str | None, ctx: Context, stype: str = "default") -> NDArray:
-    """An output of the inferred shape, dtype and storage without content."""
+def blank(
+    shape: Shape | None, dtype: str | None, ctx: Context, stype: str = "default", cells: type[Cell] = Cell
+) -> NDArray:
+    """An output of the inferred shape, dtype and storage without content; `cells` is the class of a dense one."""
     step, known_shape = Blank(), shape if shape is not None and known(shape) else ()
     if stype in CLASSES and known_shape:
         step.cell = SparseCell.deferred(stype, known_shape, np.dtype(dtype or "float32"), ctx, step)
         return CLASSES[stype]._of_cell(step.cell)  # type: ignore[arg-type]
-    step.cell = Cell.deferred(known_shape, np.dtype(dtype or "float32"), ctx, step)
+    step.cell = cells.deferred(known_shape, np.dtype(dtype or "float32"), ctx, step)
     return NDArray._of_cell(step.cell)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -28,6 +29,9 @@ from ..ndarray.sparse.cell import SparseCell
 from ..ndarray.sparse.fallback import log
 from ..symbol import Symbol
 from .blank import blank
+from .layout import Batch, Layout
+from .mesh import local, put
+from .mesh_cell import MeshCell
 from .reshape import reshaped
 from .step import Step
 from .storage import Seen, Storages
@@ -60,6 +64,7 @@ class Executor:
         grad_req: Mapping[str, str],
         aux: Mapping[str, NDArray],
         group2ctx: Mapping[str, Context] | None = None,
+        batch: Batch | None = None,
     ):
         self._symbol, self.context, self._group2ctx = symbol, ctx, dict(group2ctx or {})
         self.graph: Graph = symbol.graph
@@ -76,6 +81,11 @@ class Executor:
         self.adding = frozenset(name for name in wrt if self.grad_req[name] == "add")
         self._place()
         bound = {**self.arg_dict, **self.aux_dict}
+        self._batch = batch
+        #: How the arrays lie on several devices that compute the batch together; None on one device.
+        self.layout = Layout(self.graph, bound, batch) if batch is not None else None
+        if self.layout is not None:
+            self.layout.adopt([*bound.values(), *(g for g in self.grad_dict.values() if g is not None)])
         self._storages = Storages(self.graph, {k: v.stype for k, v in bound.items()})
         by_row = [name for name in wrt if written[name].stype == "row_sparse" and name not in self.adding]
         self._seen = Seen(self.graph, self._storages, by_row)
@@ -84,7 +94,8 @@ class Executor:
         sparse = [v.stype for v in bound.values() if v.stype != "default"]
         if sparse:
             log(f"an executor of {symbol.name or 'a group'}", sparse, "default")
-        self.program = program(self.graph, wrt, symbol.name or "graph", self.device, self.devices)
+        shardings = self.layout.shardings(wrt) if self.layout is not None else None
+        self.program = program(self.graph, wrt, symbol.name or "graph", self.device, self.devices, shardings)
         self.fusable = self.program.fusable
         self.draws = any(n.op is not None and n.op.random for n in self.graph.nodes)
         self.outputs = self._allocate_outputs()
@@ -136,11 +147,12 @@ class Executor:
         )
         self._open = not all(map(known, shapes.outputs))
         bound = {**self.arg_dict, **self.aux_dict}
+        cells = Cell if self.layout is None else MeshCell
         return [
             # An output that is a variable is the memory of that variable, in MXNet, too.
             bound[e.node.name]
             if e.node.is_variable
-            else blank(shape, dtype, self._contexts[e.node], self._storages.of(e))
+            else blank(shape, dtype, self._contexts[e.node], self._storages.of(e), cells)
             for e, shape, dtype in zip(self.graph.entries, shapes.outputs, dtypes.outputs, strict=True)
         ]
 
@@ -156,26 +168,55 @@ class Executor:
 
     def read(self) -> tuple[dict[str, jax.Array], dict[str, jax.Array], dict[str, jax.Array]]:
         """The present arrays: arguments, auxiliary states, gradients that are added to."""
-        old = {name: self._read(self.grad_dict[name]) for name in self.adding}  # type: ignore[arg-type]
-        self._read_sources = {n: self._source(self.arg_dict[n]) for used in self._seen.sources.values() for n in used}
+        old = {name: self.feed(self.grad_dict[name], name) for name in self.adding}  # type: ignore[arg-type]
+        self._read_sources = {n: self._source(n) for used in self._seen.sources.values() for n in used}
         return (
-            {k: self._read(v) for k, v in self.arg_dict.items()},
-            {k: self._read(v) for k, v in self.aux_dict.items()},
+            {k: self.feed(v, k) for k, v in self.arg_dict.items()},
+            {k: self.feed(v, k) for k, v in self.aux_dict.items()},
             old,
         )
 
-    def _source(self, nd: NDArray) -> Any:
-        return nd._cell.stored if isinstance(nd._cell, SparseCell) else self._read(nd)
+    def _source(self, name: str) -> Any:
+        nd = self.arg_dict[name]
+        return nd._cell.stored if isinstance(nd._cell, SparseCell) else self.feed(nd, name)
 
     def content(self, nd: NDArray) -> jax.Array:
         """The whole content of an array in any storage."""
         return nd._data if nd.stype == "default" else nd._cell.peek()
 
-    def _read(self, nd: NDArray) -> Any:
+    def feed(self, nd: NDArray, name: str) -> Any:
+        """The content of the array bound as `name`, or of its gradient, as an argument of a program."""
+        if self.layout is not None:
+            return self.layout.feed(nd, name)
         if nd.stype != "default":
             return nd._cell.peek()
         # A compiled program gives fresh buffers only, so reading for it ends no ownership; Python code may keep them.
         return nd._cell.feed() if nd._view is None and self.fusable else nd._data
+
+    def donatable(self, nd: NDArray, name: str) -> jax.Array:
+        """The same in buffers that the program may reuse."""
+        return nd._cell.donatable() if self.layout is None else self.layout.donatable(nd, name)
+
+    #: Whether metrics may join a step. Those of several processes are each process's own.
+    @property
+    def joins_metrics(self) -> bool:
+        return self.layout is None or self.layout.placement.workers == 1
+
+    def label(self, nd: NDArray) -> Any:
+        """A label that a metric reads, as an argument of a program; one still pending is settled first."""
+        if self.layout is not None:
+            return self.layout.label(nd, self.arg_dict)
+        return nd._cell.feed() if nd._view is None else nd._data
+
+    def metric_state(self, cell: Cell) -> jax.Array:
+        """What a metric has accumulated, as an argument of a program."""
+        return cell.peek() if self.layout is None else put(cell.peek(), self.layout.placement.replicated)
+
+    def results(self) -> tuple[jax.Array, ...]:
+        """The outputs as a program gave them."""
+        if self.layout is None:
+            return tuple(map(self.content, self.outputs))
+        return tuple(self.layout.result(i, nd) for i, nd in enumerate(self.outputs))
 
     def fill(
         self,
@@ -205,7 +246,7 @@ class Executor:
         if nd._view is None:
             nd._cell.fill(x, owned=self.fusable)
         else:
-            nd._set(x)
+            nd._set(x if self.layout is None else local(x, nd.context.jax_device))
 
     def fill_gradients(self, grads: Mapping[str, jax.Array]) -> None:
         """Put gradients into the bound arrays; integers get zeros."""
@@ -365,7 +406,8 @@ class Executor:
         heads = [x if x.devices() == {out.context.jax_device} else _on(x, out._cell) for x, out in contents]
         # Of an output that is listed twice, MXNet differentiates the last one.
         last = {e: i for i, e in enumerate(self.graph.entries)}
-        return tuple(h if last[self.graph.entries[i]] == i else jnp.zeros_like(h) for i, h in enumerate(heads))
+        heads = [h if last[self.graph.entries[i]] == i else jnp.zeros_like(h) for i, h in enumerate(heads)]
+        return tuple(heads if self.layout is None else itertools.starmap(self.layout.head, enumerate(heads)))
 
     def copy_params_from(
         self,
@@ -415,7 +457,7 @@ class Executor:
             MXNetError: a shape cannot be decided, or an array would change or grow and that was not allowed.
         """
         args, grads, aux = reshaped(self, kwargs, partial_shaping, allow_up_sizing)
-        return Executor(self._symbol, self.context, args, grads, self.grad_req, aux, self._group2ctx)
+        return Executor(self._symbol, self.context, args, grads, self.grad_req, aux, self._group2ctx, self._batch)
 
     def set_monitor_callback(self, callback: Callable[[str, NDArray], None], monitor_all: bool = False) -> None:
         """Call ``callback(name, array)`` for every value of each forward and backward; see `Watch`.

@@ -149,8 +149,8 @@ class Step:
             # Forward and backward ran as one program, which keeps nothing for a second backward.
             args, aux, _ = ex.read()
             _, _, self.residuals = ex.program.forward(args, aux, self.key)
-        old = {name: ex.content(ex.grad_dict[name]) for name in ex.adding}  # type: ignore[arg-type]
-        outputs = tuple(map(ex.content, ex.outputs))
+        old = {name: ex.feed(ex.grad_dict[name], name) for name in ex.adding}  # type: ignore[arg-type]
+        outputs = ex.results()
         heads = self.heads if self.heads is not None else tuple(jnp.ones_like(o) for o in outputs)
         grads = ex.program.backward(self.residuals, match_heads(outputs, heads))
         ex.fill_gradients(ex.add_gradients(grads, old))
@@ -175,30 +175,31 @@ class Step:
     def _run_fused(self, updates: Updates, hyper: dict[str, Any]) -> None:
         ex = self.executor
         # A deferred label is settled before its array is read.
-        labels = [
-            [label._cell.feed() if label._view is None else label._data for label in m.labels] for m in self.metrics
-        ]
-        states = [m.state.peek() for m in self.metrics]
+        metrics = self.metrics if ex.joins_metrics else []
+        labels = [[ex.label(label) for label in m.labels] for m in metrics]
+        states = [ex.metric_state(m.state) for m in metrics]
         fused = FUSED.get(
-            (ex.program, updates.rule, tuple((m.key, m.outputs) for m in self.metrics), ex.adding, updates.names),
-            lambda: _fuse(ex, updates, [(m.fn, m.outputs) for m in self.metrics]),
+            (ex.program, updates.rule, tuple((m.key, m.outputs) for m in metrics), ex.adding, updates.names),
+            lambda: _fuse(ex, updates, [(m.fn, m.outputs) for m in metrics]),
         )
-        params = {n: ex.arg_dict[n]._cell.donatable() for n in updates.names}
-        aux = {n: nd._cell.donatable() for n, nd in ex.aux_dict.items()}
-        grads = {n: ex.grad_dict[n]._cell.donatable() for n in ex.program.wrt}  # type: ignore[union-attr]
-        args = {n: nd._cell.feed() for n, nd in ex.arg_dict.items() if n not in params}
-        metrics = self.metrics
+        params = {n: ex.donatable(ex.arg_dict[n], n) for n in updates.names}
+        aux = {n: ex.donatable(nd, n) for n, nd in ex.aux_dict.items()}
+        grads = {n: ex.donatable(ex.grad_dict[n], n) for n in ex.program.wrt}  # type: ignore[arg-type]
+        args = {n: ex.feed(nd, n) for n, nd in ex.arg_dict.items() if n not in params}
 
         def take(outputs: Any, written: Any, grads: Any, params: Any, state: Any, states: Any) -> None:
             updates.state = state
             ex.fill(outputs, {**written, **params}, grads)
             for m, accumulated in zip(metrics, states, strict=True):
                 m.state.fill(accumulated)
-            self.metrics = []
+            if metrics:
+                self.metrics = []
+            self._run_metrics()
 
+        state = updates.state_for(ex)
         box: list[Any] = []
         try:
-            fused.launch(box, params, aux, grads, updates.state, args, self.key, self.heads, hyper, states, labels)
+            fused.launch(box, params, aux, grads, state, args, self.key, self.heads, hyper, states, labels)
             take(*box[0])
         except BaseException:
             if box:  # what was donated is gone: its successor must not get lost, too
@@ -222,4 +223,8 @@ def _fuse(ex: Executor, updates: Updates, metrics: list[tuple[Callable[..., jax.
         # Auxiliary states are donated, so those that nobody wrote must come back as well.
         return outputs, {**aux, **written}, grads, params, state, metric_states
 
-    return Compiled(step, "train_step", donate=(0, 1, 2, 3), device=program.device)
+    out = None
+    if program.shardings is not None:
+        # Outputs, written, gradients; then parameters, the optimizer's state and the metrics.
+        out = (*program.out, *[program.shardings.replicated] * 3)
+    return Compiled(step, "train_step", donate=(0, 1, 2, 3), device=program.device, out=out)

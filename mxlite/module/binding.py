@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..context import Context
-from ..executor import Executor, simple_bind
+from ..executor import Batch, Executor, Placement, allocate
 from ..io import DataDesc
 from ..ndarray import NDArray
 from ..symbol import Symbol
 from .base_module import BaseModule, StateError
+from .batches import batch_axis
 from .description import (
     as_list,
     check_contexts,
@@ -23,6 +24,7 @@ from .description import (
     descriptions,
     shape_key,
 )
+from .devices import choose
 from .updates import UpdateRule
 
 
@@ -47,10 +49,10 @@ class Binding(BaseModule):
             raise TypeError(f"Module takes a Symbol, got {type(symbol).__name__}; Module.load reads a checkpoint")
         contexts = check_contexts(context)
         self._contexts, self._context = contexts, contexts[0]
-        if len({c.jax_device for c in contexts}) > 1:
-            logger.warning(
-                "Module runs on %s, the first of %d devices; the numbers are the same", contexts[0], len(contexts)
-            )
+        if work_load_list is not None:
+            logger.debug("work_load_list is not used: every device computes an equal part of the batch")
+        self._placement: Placement | None = None
+        self._told_whole = False
         self._symbol, self._group2ctx = symbol, _first_group(group2ctxs)
         self._data_names, self._label_names = list(data_names or ()), list(label_names or ())
         self._state_names, self._fixed = list(state_names or ()), list(fixed_param_names or ())
@@ -156,6 +158,10 @@ class Binding(BaseModule):
         if shared_module is not None and shared_module._executor is None:
             raise StateError("bind: shared_module must be bound first")
         self._grad_req = self._grad_reqs(grad_req, for_training, inputs_need_grad)
+        if shared_module is not None:
+            self._placement = shared_module._placement
+        else:
+            self._placement = choose(self._contexts, self._symbol, self._group2ctx, data, self.logger)
         executor = self._make_executor(data, labels, shared_module._executor if shared_module else None)
         self.for_training, self.inputs_need_grad, self.binded = for_training, inputs_need_grad, True
         self._executor, self._executors = executor, {shape_key(data, labels): executor}
@@ -184,21 +190,32 @@ class Binding(BaseModule):
 
     def _make_executor(self, data: list[DataDesc], labels: list[DataDesc], shared: Executor | None) -> Executor:
         inputs = [*data, *(d for d in labels if d.name in self._label_names)]
-        shapes: dict[str, Any] = {d.name: d.shape for d in inputs}
-        types = {d.name: d.dtype for d in inputs}
         # Parameters and states go on from batch to batch; what a batch brings has arrays of its own in every shape.
         states = {n: shared.arg_dict[n] for n in self._state_names} if shared is not None else {}
-        return simple_bind(
+        return allocate(
             self._symbol,
             self._context,
+            {d.name: d.shape for d in inputs},
             self._grad_req,
-            types,
+            {d.name: d.dtype for d in inputs},
             group2ctx=self._group2ctx,
             shared_arg_names=self._param_names,
             shared_exec=shared,
             shared_buffer=states,
-            **shapes,
+            batch=self._batch(inputs),
         )
+
+    def _batch(self, inputs: list[DataDesc]) -> Batch | None:
+        if self._placement is None:
+            return None
+        axes = {d.name: axis for d in inputs if (axis := DataDesc.get_batch_axis(d.layout)) >= 0}
+        size = inputs[0].shape[batch_axis(inputs[0])] if inputs else 0
+        if size % len(self._placement.contexts) and not self._told_whole:
+            self._told_whole = True
+            self.logger.warning(
+                "a batch of %d does not divide among %s: each of them computes all of it", size, self._placement
+            )
+        return Batch(self._placement, axes | dict.fromkeys(self._state_names, 0))
 
     def reshape(self, data_shapes: Any, label_shapes: Any = None) -> None:
         """Bind to other input shapes, keeping parameters, gradients and optimizer."""

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..base import MXNetError
+from ..executor import Executor
 from ..initializer import Uniform
 from ..model import load_checkpoint, save_checkpoint
-from ..ndarray import NDArray
+from ..ndarray import NDArray, concatenate
 from ..serialize import atomic_write, read_file
 from .base_module import StateError
 from .batches import batch_axis, described
@@ -218,8 +219,14 @@ class Module(Binding):
         return self._updates
 
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
-        """The outputs of the last forward; each in a list of its own, one a device, without `merge_multi_context`."""
-        return _per_device(self._bound("get_outputs", params=True).outputs, merge_multi_context)
+        """The outputs of the last forward.
+
+        Args:
+            merge_multi_context: whether each is one array, as the program gives it; else it is a list of what each
+                device has of it, and an output that does not follow the batch is there as often as there are devices.
+        """
+        executor = self._bound("get_outputs", params=True)
+        return _per_device(executor, dict(enumerate(executor.outputs)), merge_multi_context)
 
     def get_input_grads(self, merge_multi_context: bool = True) -> list[Any]:
         """The gradients of the data inputs, in the order of `data_names`; `merge_multi_context` as for the outputs."""
@@ -228,12 +235,12 @@ class Module(Binding):
             raise StateError(
                 "get_input_grads: the module keeps no input gradients; call bind(..., inputs_need_grad=True) first"
             )
-        return _per_device([executor.grad_dict[n] for n in self._data_names], merge_multi_context)
+        return _per_device(executor, {n: executor.grad_dict[n] for n in self._data_names}, merge_multi_context)
 
     def get_states(self, merge_multi_context: bool = True) -> list[Any]:
         """The arrays of `state_names`; `merge_multi_context` as for the outputs."""
         executor = self._bound("get_states", params=True)
-        return _per_device([executor.arg_dict[n] for n in self._state_names], merge_multi_context)
+        return _per_device(executor, {n: executor.arg_dict[n] for n in self._state_names}, merge_multi_context)
 
     def set_states(self, states: Sequence[NDArray] | None = None, value: float | None = None) -> None:
         """Set the arrays of `state_names`: to `states`, one each, or all to one `value`."""
@@ -242,7 +249,7 @@ class Module(Binding):
             raise ValueError("set_states takes either states or value")
         for i, name in enumerate(self._state_names):
             # What get_states(merge_multi_context=False) gave comes back as it is.
-            executor.arg_dict[name][:] = value if states is None else as_list(states[i])[0]
+            executor.arg_dict[name][:] = value if states is None else _merged(as_list(states[i]))
 
     def update_metric(self, eval_metric: Any, labels: Any, pre_sliced: bool = False) -> None:
         """Count the outputs of the last forward into `eval_metric`; built-in metrics wait for nothing.
@@ -250,10 +257,12 @@ class Module(Binding):
         Args:
             eval_metric: the metric.
             labels: the labels of the batch, in the order of `label_names`.
-            pre_sliced: accepted as in MXNet.
+            pre_sliced: whether `labels` is a list of what each device has of them.
         """
         executor = self._bound("update_metric", params=True)
         names = [d.name for d in self._label_shapes] if self._label_shapes else self._label_names
+        if pre_sliced:
+            labels = [_merged([as_ndarray(x) for x in parts]) for parts in zip(*map(as_list, labels), strict=True)]
         named = dict(zip(names, [as_ndarray(x) for x in as_list(labels)], strict=False))
         eval_metric.update_dict(named, dict(zip(self.output_names, executor.outputs, strict=True)))
 
@@ -296,6 +305,13 @@ class Module(Binding):
         self._update_rule().loads(read_file(fname))
 
 
-def _per_device(arrays: Sequence[Any], merge: bool) -> list[Any]:
-    """MXNet's two forms: arrays, or for each array the list of its parts, which is one as one program has them all."""
-    return list(arrays) if merge else [[x] for x in arrays]
+def _per_device(executor: Executor, arrays: Mapping[Any, Any], merge: bool) -> list[Any]:
+    """MXNet's two forms: arrays, or for each array the list of its parts, one a device."""
+    if merge or executor.layout is None:
+        return [x if merge else [x] for x in arrays.values()]
+    return [executor.layout.parts(x, which) for which, x in arrays.items()]
+
+
+def _merged(parts: Sequence[NDArray]) -> NDArray:
+    """The batch of which `parts` are on the devices."""
+    return parts[0] if len(parts) == 1 else concatenate([x.as_in_context(parts[0].context) for x in parts])

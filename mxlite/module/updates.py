@@ -18,6 +18,8 @@ import optax
 
 from mxlite_compiler.program import Compiled, ProgramCache
 
+from ..executor import Placement
+from ..executor.mesh import local, put
 from ..ndarray import NDArray
 from ..optimizer import Optimizer, get_updater
 
@@ -59,7 +61,7 @@ def update_rule(optimizer: Optimizer, arguments: Sequence[str], executor: Execut
     arrays = [a for n in trained for a in (executor.arg_dict[n], executor.grad_dict[n])]
     dense = all(a.stype == "default" for a in arrays)  # type: ignore[union-attr]
     if optimizer.fused and executor.devices is None and dense:
-        return Updates(optimizer, list(trained), list(trained.values()), executor.arg_dict)
+        return Updates(optimizer, list(trained), list(trained.values()), executor)
     return EagerUpdates(optimizer, trained)
 
 
@@ -97,18 +99,35 @@ class Updates:
         optimizer: counts updates, asks the scheduler, and gives the rule as an optax transformation.
         names: the parameters it updates, by name.
         indices: the index under which `optimizer` knows each of them.
-        params: the bound arrays by name.
+        executor: whose parameters.
+
+    Attributes:
+        state: the optimizer's state, on the devices of the latest executor that used it.
+        placement: these devices where there are several.
     """
 
-    def __init__(
-        self, optimizer: Optimizer, names: Sequence[str], indices: Sequence[int], params: Mapping[str, NDArray]
-    ):
+    def __init__(self, optimizer: Optimizer, names: Sequence[str], indices: Sequence[int], executor: Executor):
         self.optimizer, self.names, self.indices = optimizer, tuple(names), list(indices)
         self.rule = optimizer.transformation()
-        weights = {n: params[n]._cell.peek() for n in self.names}
+        self.device = executor.context.jax_device
+        self.placement: Placement | None = None
+        weights = {n: executor.arg_dict[n]._cell.peek() for n in self.names}
         state = jax.jit(self.rule.init)(weights)
         # Zeros depend on no weight and so belong to no device yet; the first step would be compiled for that alone.
         self.state: Any = jax.device_put(state, next(iter(weights.values())).sharding) if weights else state
+
+    def state_for(self, executor: Executor) -> Any:
+        """The state where the programs of `executor` run; it moves there and stays."""
+        placement = executor.layout.placement if executor.layout is not None else None
+        if placement != self.placement:
+            state = self.local_state()
+            self.state = state if placement is None else jax.tree.map(lambda x: put(x, placement.replicated), state)
+            self.placement = placement
+        return self.state
+
+    def local_state(self) -> Any:
+        """The state on the first device; it may share memory with `state`."""
+        return self.state if self.placement is None else jax.tree.map(lambda x: local(x, self.device), self.state)
 
     def hyper(self) -> dict[str, np.ndarray]:
         """This step's learning rates, weight decays and gradient scale: values, never constants of a program."""
@@ -131,13 +150,15 @@ class Updates:
         """Join the pending step, or update by a launch of its own where the step has been looked at."""
         if not executor.update_with(self):
             executor.settle()
-            self.run(executor.arg_dict, executor.grad_dict)
+            self.run(executor)
 
-    def run(self, params: Mapping[str, NDArray], grads: Mapping[str, NDArray | None]) -> None:
+    def run(self, executor: Executor) -> None:
         """Update by a launch of its own."""
-        update = UPDATES.get((self.rule, self.names), self._compile)
-        current = {n: params[n]._cell.donatable() for n in self.names}
-        given = {n: grads[n]._data for n in self.names}  # type: ignore[union-attr]
+        params, grads = executor.arg_dict, executor.grad_dict
+        state = self.state_for(executor)
+        update = UPDATES.get((self.rule, self.names, self.placement), self._compile)
+        current = {n: executor.donatable(params[n], n) for n in self.names}
+        given = {n: executor.feed(grads[n], n) for n in self.names}  # type: ignore[arg-type]
 
         def take(new: Tree, state: Any) -> None:
             self.state = state
@@ -146,7 +167,7 @@ class Updates:
 
         box: list[Any] = []
         try:
-            update.launch(box, current, self.state, given, self.hyper())
+            update.launch(box, current, state, given, self.hyper())
             take(*box[0])
         except BaseException:
             if box:  # what was donated is gone: its successor must not get lost, too
@@ -155,23 +176,28 @@ class Updates:
 
     def _compile(self) -> Compiled:
         apply = self.rule_only()
-        return Compiled(lambda params, state, grads, hyper: apply(grads, state, params, hyper), "update", donate=(0, 1))
+
+        def update(params: Tree, state: Any, grads: Tree, hyper: Mapping[str, Any]) -> tuple[Tree, Any]:
+            return apply(grads, state, params, hyper)
+
+        return Compiled(update, "update", donate=(0, 1), out=self.placement and self.placement.replicated)
 
     def states(self) -> dict[int, Any]:
         """MXNet's form of the state: index to None, an NDArray, or a tuple of them; copies."""
-        state = jax.tree.map(jnp.copy, self.state)
+        state = jax.tree.map(jnp.copy, self.local_state())
         found = {i: self.optimizer.mx_state(state, n) for i, n in zip(self.indices, self.names, strict=True)}
         return jax.tree.map(NDArray._wrap, found)
 
     def set_states(self, states: Mapping[int, Any]) -> None:
         """Take over states in MXNet's form, for the indices that are there."""
-        new = self.state
+        old = new = self.local_state()
         for i, n in zip(self.indices, self.names, strict=True):
             if i in states:
                 arrays = jax.tree.map(lambda x: x._data, states[i], is_leaf=lambda x: isinstance(x, NDArray))
                 new = self.optimizer.with_mx_state(new, n, arrays)
         # The program donates its state, so the arrays must not be anybody else's.
-        self.state = jax.tree.map(jnp.copy, jax.device_put(new, jax.tree.map(lambda x: x.sharding, self.state)))
+        self.state = jax.tree.map(jnp.copy, jax.device_put(new, jax.tree.map(lambda x: x.sharding, old)))
+        self.placement = None
 
     def dumps(self) -> bytes:
         """The state as MXNet's files hold it."""
