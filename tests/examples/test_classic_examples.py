@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The classic tasks of MXNet's examples, shortened: each reaches the number that says it has learnt something."""
+
+from __future__ import annotations
+
+import pytest
+
+import bucketing_lm
+
+
+@pytest.mark.parametrize("cell", [[], ["--fused"]])
+def test_bucketing_lm_beats_the_unigram_model(cell: list[str]) -> None:
+    options = "--buckets 6 12 --sentences 1000 --words 300 --hidden 64 --lr 0.01 --epochs 6".split()
+    result = bucketing_lm.main([*options, *cell])
+    assert 40 < result.unigram < 120
+    assert result.perplexity < 0.8 * result.unigram
+    for start, sentence in zip(("the", "a", "if"), result.written, strict=True):
+        words = sentence.split()
+        assert words[0] == start and 1 < len(words) <= 30 and bucketing_lm.RARE not in words
