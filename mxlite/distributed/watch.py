@@ -30,6 +30,8 @@ _LAST_WORDS = 3.0
 #: How long a worker that ends because of others takes leave of the coordinator, which may be gone.
 _FAREWELL = 1.0
 _KEYS = "mxlite/ended"
+#: The exit code of a worker that ends because of others.
+ENDED_BY_OTHERS = 76
 #: How the reason of a worker begins that ended because of others.
 _BECAUSE = "because of "
 
@@ -65,12 +67,13 @@ class Watch:
 
     Attributes:
         launches: how many programs over all workers this one has launched.
-        alone: set when no other worker is left.
+        alone: set when no other worker is left to wait for.
     """
 
     def __init__(self, client: Any, rank: int, workers: int):
         self.client, self.rank, self.workers = client, rank, workers
         self.launches = 0
+        self._told = False
         self.alone = threading.Event()
         self._leaving = threading.Event()
 
@@ -92,9 +95,10 @@ class Watch:
             if self._leaving.is_set():
                 return
             failures = self._failures(alive, ended)
-            if failures:
+            if failures and not self._told:
                 self._end(failures)
-            if alive <= {self.rank}:
+            # Failures do not matter to a worker that is done: who failed has an exit code of its own.
+            if failures or alive <= {self.rank}:
                 self.alone.set()
                 return
             time.sleep(PERIOD)
@@ -137,7 +141,7 @@ class Watch:
         farewell.join(_FAREWELL)
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(1)
+        os._exit(ENDED_BY_OTHERS)
 
     def _say(self, what: str) -> None:
         print(f"mxlite: worker {self.rank} of {self.workers} {what}", file=sys.stderr, flush=True)
@@ -171,6 +175,7 @@ class Watch:
             self.alone.wait(_LAST_WORDS)
 
     def _tell(self, reason: str) -> None:
+        self._told = True
         self.client.key_value_set(f"{_KEYS}/{self.rank}", Ended(self.launches, reason).text())
 
 
