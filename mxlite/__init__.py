@@ -20,6 +20,7 @@ from . import engine as engine
 from . import environment as environment
 from . import error as error
 from . import executor as executor
+from . import image as image
 from . import initializer as initializer
 from . import io as io
 from . import libinfo as libinfo
@@ -44,6 +45,7 @@ from . import util as util
 from . import viz as viz
 
 # MXNet's short names; an assignment would be no module to a type checker.
+from . import image as img  # noqa: F401, isort: skip
 from . import initializer as init  # noqa: F401, isort: skip
 from . import module as mod  # noqa: F401, isort: skip
 from . import monitor as mon  # noqa: F401, isort: skip

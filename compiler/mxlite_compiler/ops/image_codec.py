@@ -127,12 +127,16 @@ def imread(*, filename: str, flag: Flag = 1, to_rgb: bool = True):
     Returns:
         (height, width, 3), or (height, width, 1) for gray, uint8.
     """
+    return jax.numpy.asarray(decode(read(filename), flag, to_rgb, f"_cvimread of {filename!r}"))
+
+
+def read(filename: str) -> bytes:
+    """The content of a file. MXNetError when it cannot be read."""
     try:
         with open(filename, "rb") as f:
-            data = f.read()
+            return f.read()
     except OSError as e:
         raise MXNetError(explain(f"cannot open {filename!r}: {e.strerror}", op="_cvimread")) from e
-    return jax.numpy.asarray(decode(data, flag, to_rgb, f"_cvimread of {filename!r}"))
 
 
 def _picture(p: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
