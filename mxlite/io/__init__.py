@@ -13,6 +13,11 @@ from .desc import DataDesc as DataDesc
 from .desc import DataError as DataError
 from .desc import DataIter as DataIter
 from .desc import IterError as IterError
+from .image_record import ImageRecordInt8Iter as ImageRecordInt8Iter
+from .image_record import ImageRecordIter as ImageRecordIter
+from .image_record import ImageRecordIter_v1 as ImageRecordIter_v1
+from .image_record import ImageRecordUInt8Iter as ImageRecordUInt8Iter
+from .image_record import ImageRecordUInt8Iter_v1 as ImageRecordUInt8Iter_v1
 from .libsvm import LibSVMIter as LibSVMIter
 from .mnist import MNISTIter as MNISTIter
 from .native import MXDataIter as MXDataIter

@@ -28,7 +28,8 @@ class _CsvFiles:
     ):
         self.data = TextFiles(data, self.name)
         self.label = None if label == "NULL" else TextFiles(label, self.name)
-        self.shapes, self.size, self.carries, self.ahead, self.dtype = shapes, size, carries, ahead, dtype
+        self.shapes, self.size, self.carries, self.ahead = shapes, size, carries, ahead
+        self.dtype = self.label_dtype = dtype
         self.data_shape = (size, *shapes[0])
         self.label_shape = (size,) if shapes[1] == (1,) else (size, *shapes[1])
 

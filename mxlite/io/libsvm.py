@@ -22,7 +22,7 @@ _FLOAT32 = np.dtype(np.float32)
 class _LibSvmFiles:
     name = "LibSVMIter"
     carries = True
-    dtype = _FLOAT32
+    dtype = label_dtype = _FLOAT32
 
     def __init__(self, data: TextFiles, label: TextFiles | None, widths: tuple[int, int], size: int, ahead: int):
         self.data, self.label, self.widths, self.size, self.ahead = data, label, widths, size, ahead

@@ -23,7 +23,7 @@ _PIECE = 1 << 20
 class _MnistFiles:
     name = "MNISTIter"
     carries = False
-    dtype = np.dtype(np.float32)
+    dtype = label_dtype = np.dtype(np.float32)
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, order: np.ndarray, size: int, flat: bool, ahead: int):
         self.images, self.labels, self.order, self.size, self.ahead = images, labels, order, size, ahead

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import logging
 import os
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,7 +53,7 @@ class Handle(Protocol):
     Attributes:
         name: what messages call it.
         data_shape, label_shape: of a batch.
-        dtype: of data and labels.
+        dtype, label_dtype: of data and labels.
         carries: whether the next epoch goes on behind the rows that filled up the last batch.
         ahead: how many batches are read ahead.
     """
@@ -60,6 +62,7 @@ class Handle(Protocol):
     data_shape: tuple[int, ...]
     label_shape: tuple[int, ...]
     dtype: np.dtype
+    label_dtype: np.dtype
     carries: bool
     ahead: int
 
@@ -69,7 +72,7 @@ class Handle(Protocol):
 
 
 class MXDataIter(DataIter):
-    """Batches from files, read ahead by a thread. `CSVIter`, `LibSVMIter` and `MNISTIter` make it.
+    """Batches from files, read ahead by a thread. `CSVIter`, `ImageRecordIter` and others make it.
 
     An error while reading comes out of `next`, and out of the constructor when it is in the first batch. With
     `round_batch`, rows from the beginning fill up the last batch, and the next epoch begins behind them; an epoch that
@@ -90,20 +93,16 @@ class MXDataIter(DataIter):
         super().__init__(handle.data_shape[0])
         self.handle = handle
         self.provide_data = [DataDesc(data_name, handle.data_shape, handle.dtype.type)]
-        self.provide_label = [DataDesc(label_name, handle.label_shape, handle.dtype.type)]
+        self.provide_label = [DataDesc(label_name, handle.label_shape, handle.label_dtype.type)]
         self._skip_load = False
         self._pid = os.getpid()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mxlite-read")
+        weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
         self._queue: deque[Future[HostBatch | None]] = deque()
         self._begin(0)
         self.first_batch = self._fetch()
         if self.first_batch is None:
             raise MXNetError(explain(f"there is no batch of {self.batch_size} rows", op=handle.name))
-
-    def __del__(self) -> None:
-        pool = getattr(self, "_pool", None)
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, skip: int) -> None:
         """Let the thread begin an epoch."""
@@ -149,7 +148,7 @@ class MXDataIter(DataIter):
         self.first_batch = None
 
     def state_dict(self) -> dict[str, Any]:
-        """As `DataIter.state_dict`. In the middle of an epoch, batches are counted from its beginning, to be read again."""
+        """As `DataIter.state_dict`. In the middle of an epoch, batches are counted, to be read again."""
         handle = state_of(self.handle) if self._ended else self._start
         return {"skip": self._skip, "given": self._given, "pad": self._pad, "ended": self._ended, "handle": handle}
 
@@ -220,13 +219,23 @@ def _array(rows: np.ndarray | CsrRows, shape: tuple[int, ...]) -> NDArray:
 def native(make: Callable[..., Handle]) -> Callable[..., MXDataIter]:
     """The function that makes an iterator, from one that makes its handle.
 
-    The signature of `make` is the schema: keywords with the types of operator parameters, given as values or text.
+    The signature of `make` is the schema: keywords with the types of operator parameters, given as values or text. An
+    argument of a dataclass stands for its fields; ``{arguments}`` in the docstring is replaced by what theirs tell.
     The function takes `data_name` and `label_name` besides; for what it does not know it warns, and goes on, as MXNet
     does.
     """
-    hints = get_type_hints(make, include_extras=True)
-    parameters = inspect.signature(make).parameters
+    groups: dict[str, Any] = {k: hint for k, hint in get_type_hints(make).items() if dataclasses.is_dataclass(hint)}
+    groups.pop("return", None)
+    schemas = list(groups.values()) or [make]
+    hints = {key: hint for schema in schemas for key, hint in get_type_hints(schema, include_extras=True).items()}
+    parameters = {key: p for schema in schemas for key, p in inspect.signature(schema).parameters.items()}
     name = make.__name__
+
+    def made(found: dict[str, Any]) -> Handle:
+        if not groups:
+            return make(**found)
+        fields = {key: {f.name for f in dataclasses.fields(group)} for key, group in groups.items()}
+        return make(**{key: group(**_of(found, fields[key])) for key, group in groups.items()})
 
     @functools.wraps(make)
     def create(*args: Any, data_name: str = "data", label_name: str = "softmax_label", **kwargs: Any) -> MXDataIter:
@@ -246,9 +255,20 @@ def native(make: Callable[..., Handle]) -> Callable[..., MXDataIter]:
             if parameter.default is parameter.empty and key not in found:
                 problem = f"Required parameter {key} of {describe(hints[key])} is not presented"
                 raise MXNetError(explain(problem, op=name))
-        return MXDataIter(make(**found), data_name, label_name)
+        return MXDataIter(made(found), data_name, label_name)
 
     both = inspect.signature(create, follow_wrapped=False).parameters.values()
     shown = sorted([*both, *parameters.values()], key=lambda p: p.kind)
     create.__signature__ = inspect.Signature(shown)  # pyright: ignore[reportAttributeAccessIssue]
+    told = "\n".join(_arguments(group) for group in groups.values())
+    create.__doc__ = (make.__doc__ or "").replace("    {arguments}", f"    Args:\n{told}")
     return create
+
+
+def _of(found: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if key in names}
+
+
+def _arguments(group: type) -> str:
+    """The lines of a docstring that tell of the arguments."""
+    return (group.__doc__ or "").partition("Args:\n")[2].rstrip()

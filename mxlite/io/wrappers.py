@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -134,13 +135,9 @@ class PrefetchingIter(_WholeBatches):
         super().__init__(self.provide_data[0].shape[0])
         self.current_batch = None
         self._pool = ThreadPoolExecutor(self.n_iter, thread_name_prefix="mxlite-prefetch")
+        weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
         self._pending: list[Future[Any]] = []
         self._begin()
-
-    def __del__(self) -> None:
-        pool = getattr(self, "_pool", None)
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self) -> None:
         """Begin to fetch an epoch."""
@@ -184,14 +181,14 @@ class PrefetchingIter(_WholeBatches):
         states = [state_of(it) for it in self.iters] if ended else self._start
         if any(state is None for state in states):
             return None
-        return {"iters": states, "given": 0 if ended else self._given}
+        return {"iters": states, "given": 0 if ended else self._given, "ended": ended}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         if len(state["iters"]) != self.n_iter:
             raise IterError(f"the state is one of {len(state['iters'])} iterators, this one joins {self.n_iter}")
         self._rest()
         # Nothing is fetched until a batch is asked for: random numbers that fetching draws may be restored later.
-        self._pending = []
+        self._pending = [_nothing() for _ in self.iters] if state["ended"] else []
         for it, inner in zip(self.iters, state["iters"], strict=True):
             it.load_state_dict(inner)
             for _ in range(state["given"]):
@@ -222,6 +219,13 @@ class PrefetchingIter(_WholeBatches):
         self._given += 1
         self._fetch()
         return True
+
+
+def _nothing() -> Future[Any]:
+    """What is left of an iterator that has ended."""
+    future: Future[Any] = Future()
+    future.set_result(None)
+    return future
 
 
 def _next_or_none(it: Any) -> Any:

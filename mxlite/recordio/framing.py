@@ -17,6 +17,7 @@ from ..base import MXNetError
 MAGIC = struct.pack("<I", 0xCED7230A)
 #: Records are shorter than this.
 LIMIT = 1 << 29
+_BLOCK = 1 << 20
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 _NAMES = ("a whole record", "the first part of a record", "a middle part", "the last part")
 _HEAD = struct.Struct("<4sI")
@@ -77,37 +78,65 @@ class Reader:
             MXNetError: the bytes are no record; the message has the file, the offset and what was expected. The
                 place in the file is then what it was.
         """
+        parts = self._parts(keep=True)
+        return None if parts is None else MAGIC.join(parts)
+
+    def skip(self) -> int | None:
+        """Step over the next record, of which only the heads are read; where it began. None, errors: as `read`."""
+        start = self.at
+        return None if self._parts(keep=False) is None else start
+
+    def find(self) -> bool:
+        """Go to the first place from here on where a record may begin: to what follows one that is damaged.
+
+        Returns:
+            False when there is none; then this is the end of the file.
+        """
+        at = self.at + -self.at % 4
+        while block := os.pread(self.file.fileno(), _BLOCK, at):
+            for cut in _magics(block):
+                head = block[cut : cut + 8]
+                if len(head) == 8 and _HEAD.unpack(head)[1] >> 29 in (_WHOLE, _FIRST):
+                    self.seek(at + cut)
+                    return True
+            # The last word may be a magic number whose length is in the next block.
+            at += max(len(block) - 4, 4) // 4 * 4
+        self.at = self.file.seek(0, os.SEEK_END)
+        return False
+
+    def _parts(self, keep: bool) -> list[bytes] | None:
+        """The parts of the next record, empty ones where they need not be kept."""
         start = self.at
         head = self.file.read(8)
         if not head:
             return None
         try:
-            return self._record(head)
+            return self._record(head, keep)
         except MXNetError:
             self.at = self.file.seek(start)
             raise
 
-    def _record(self, head: bytes) -> bytes:
-        """The record that begins with `head`, from all of its parts."""
-        start, kind, record = self.at, *self._part(head)
+    def _record(self, head: bytes, keep: bool) -> list[bytes]:
+        """The parts of the record that begins with `head`."""
+        start, kind, length, part = self.at, *self._part(head, keep)
         if kind == _WHOLE:
-            return record
+            return [part]
         if kind != _FIRST:
             raise self._wrong(start, "the beginning of a record", _NAMES[kind])
-        parts, length = [record], len(record)
+        parts = [part]
         while kind != _LAST:
             start = self.at
-            kind, part = self._part(self.file.read(8))
+            kind, more, part = self._part(self.file.read(8), keep)
             if kind not in (_MIDDLE, _LAST):
                 raise self._wrong(start, "a further part of a record", _NAMES[kind])
-            length += len(part) + 4
+            length += more + 4
             if length >= LIMIT:
                 raise self._wrong(start, f"records of less than {LIMIT} bytes", f"parts of {length}")
             parts.append(part)
-        return MAGIC.join(parts)
+        return parts
 
-    def _part(self, head: bytes) -> tuple[int, bytes]:
-        """What part begins with `head`, and its bytes."""
+    def _part(self, head: bytes, keep: bool) -> tuple[int, int, bytes]:
+        """What part begins with `head`, its length, and its bytes."""
         if len(head) < 8:
             raise self._wrong(self.at, "the head of a record, 8 bytes", f"{len(head)} bytes and the end of the file")
         magic, word = _HEAD.unpack(head)
@@ -121,11 +150,14 @@ class Reader:
         if not self._has(self.at + 8 + padded):
             left = self.size - self.at - 8
             raise self._wrong(self.at + 8, f"{padded} bytes of a record", f"{left} bytes and the end of the file")
+        if not keep:
+            self.at = self.file.seek(self.at + 8 + padded)
+            return kind, length, b""
         data = self.file.read(padded)
         if len(data) < padded:
             raise self._wrong(self.at + 8, f"{padded} bytes of a record", f"only {len(data)}")
         self.at += 8 + padded
-        return kind, data[:length]
+        return kind, length, data[:length]
 
     def _has(self, size: int) -> bool:
         """Whether the file has `size` bytes; it may have grown."""

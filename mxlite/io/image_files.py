@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file of records of which a part is read, by several threads, in any order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from ..base import MXNetError, explain
+from ..recordio import MXIndexedRecordIO
+from ..recordio.framing import Reader
+from .image_params import Records
+
+
+class RecordFile:
+    """The records of a part of a file, by their numbers in the file.
+
+    Args:
+        told: which file, which part.
+        op: who asks, for messages.
+        skip: whether bytes that are no record are passed over, with a warning in the log.
+
+    Attributes:
+        numbers: of the records of the part.
+
+    Raises:
+        MXNetError: a file is not there or damaged, there is no such part, or no record in it.
+    """
+
+    def __init__(self, told: Records, op: str, skip: bool):
+        self.path, self.op = told.path_imgrec, op
+        if not self.path:
+            raise self._refused("path_imgrec is not given: it must name the file of the records")
+        part, parts = told.part_index, told.num_parts
+        if not 0 <= part < parts:
+            raise self._refused(f"part_index={part} is not one of num_parts={parts} parts")
+        try:
+            self._size = os.path.getsize(self.path)
+        except OSError as e:
+            raise self._refused(f"cannot open {self.path!r}: {e.strerror or e}") from e
+        if told.path_imgidx:
+            self._offsets = self._indexed(told.path_imgidx)
+            step = -(-len(self._offsets) // parts)
+            start, stop = step * part, step * (part + 1)
+        else:
+            self._offsets = np.fromiter(self._scanned(skip), np.int64)
+            # As in MXNet, a part is a range of bytes; a record belongs to that in which it begins.
+            step = (-(-self._size // parts) + 3) // 4 * 4
+            start, stop = np.searchsorted(self._offsets, [step * part, step * (part + 1)])
+        self.numbers = np.arange(len(self._offsets))[start:stop]
+        if not len(self.numbers):
+            where = f"part {part} of {parts} of {self.path!r}" if parts > 1 else f"{self.path!r}"
+            raise self._refused(f"{where} holds no records")
+        self._readers = threading.local()
+        self._files: list[BinaryIO] = []
+        weakref.finalize(self, _close, self._files)
+
+    def _indexed(self, path: str) -> np.ndarray:
+        try:
+            index = MXIndexedRecordIO(path, self.path, "r")
+        except OSError as e:
+            raise self._refused(f"cannot open {path!r}: {e.strerror or e}") from e
+        index.close()
+        return np.unique(np.array(list(index.idx.values()), np.int64))
+
+    def _scanned(self, skip: bool) -> Iterator[int]:
+        """Where the records begin."""
+        # Unbuffered: of each record only the head is read.
+        with open(self.path, "rb", buffering=0) as file:
+            reader, count = Reader(file, self.path), 0  # pyright: ignore[reportArgumentType]
+            while True:
+                try:
+                    while (at := reader.skip()) is not None:
+                        yield at
+                        count += 1
+                    return
+                except MXNetError as e:
+                    told = f"record {count}: {e}"
+                    if not skip:
+                        raise self._refused(told) from None
+                    logging.warning("%s: skipped: %s", self.op, told)
+                reader.seek(min(reader.at + 4, self._size))
+                reader.find()
+
+    def where(self, number: int) -> str:
+        """Where a record is, for messages."""
+        return f"record {number} at offset {self._offsets[number]} of {self.path!r}"
+
+    def read(self, number: int) -> bytes:
+        """The bytes of a record. MXNetError when there are none."""
+        reader = getattr(self._readers, "mine", None)
+        if reader is None:
+            try:
+                file = open(self.path, "rb")  # noqa: SIM115 - closed with this object
+            except OSError as e:
+                raise MXNetError(f"cannot open {self.path!r}: {e.strerror or e}") from e
+            self._files.append(file)
+            reader = self._readers.mine = Reader(file, self.path)
+        reader.seek(int(self._offsets[number]))
+        record = reader.read()
+        if record is None:
+            raise MXNetError("the file ends before it")
+        return record
+
+    def _refused(self, problem: str) -> MXNetError:
+        return MXNetError(explain(problem, op=self.op))
+
+
+def _close(files: list[BinaryIO]) -> None:
+    for file in files:
+        file.close()
