@@ -96,6 +96,12 @@ class Executor:
             log(f"an executor of {symbol.name or 'a group'}", sparse, "default")
         shardings = self.layout.shardings(wrt) if self.layout is not None else None
         self.program = program(self.graph, wrt, symbol.name or "graph", self.device, self.devices, shardings)
+        self._alone: tuple[Layout, Program] | None = None
+        if self.layout is not None and self.layout.placement.workers > 1:
+            # Each process predicts when it likes.
+            alone = self.layout.alone(self.graph, bound)
+            run = program(self.graph, wrt, symbol.name or "graph", shardings=alone.shardings(wrt))
+            self._alone = alone, run  # type: ignore[assignment]
         self.fusable = self.program.fusable
         self.draws = any(n.op is not None and n.op.random for n in self.graph.nodes)
         self.outputs = self._allocate_outputs()
@@ -202,6 +208,11 @@ class Executor:
     def joins_metrics(self) -> bool:
         return self.layout is None or self.layout.placement.workers == 1
 
+    def launching(self) -> None:
+        """A program of the training step is about to be launched."""
+        if self.layout is not None:
+            self.layout.launching()
+
     def label(self, nd: NDArray) -> Any:
         """A label that a metric reads, as an argument of a program; one still pending is settled first."""
         if self.layout is not None:
@@ -296,7 +307,7 @@ class Executor:
             if value is not self.arg_dict[name]:
                 self.arg_dict[name][:] = value
         self.settle()
-        key = random.draw_key(self.context) if self.draws else None
+        key = self._draw_key(is_train)
         if self._watch is not None:
             self._watch.forward(is_train, key)
         if is_train:
@@ -304,10 +315,22 @@ class Executor:
             if self._open:
                 self._step.flush()
         else:
-            args, aux, _ = self.read()
             self._step = None
-            self._fill_outputs(self.program.predict(args, aux, key))
+            self._fill_outputs(self._predict(key))
         return self.outputs
+
+    def _draw_key(self, train: bool) -> Any:
+        if not self.draws:
+            return None
+        return self.layout.placement.draw_key() if train and self.layout is not None else random.draw_key(self.context)
+
+    def _predict(self, key: Any) -> Sequence[jax.Array]:
+        if self._alone is None:
+            args, aux, _ = self.read()
+            return self.program.predict(args, aux, key)
+        layout, run = self._alone
+        args, aux = ({n: layout.feed(a, n) for n, a in bound.items()} for bound in (self.arg_dict, self.aux_dict))
+        return run.predict(args, aux, key)
 
     def update_with(self, updates: Any) -> bool:
         """Run the pending step and the update as one launch; False when there is none, or it has been looked at."""
@@ -372,7 +395,7 @@ class Executor:
         if self._step is None:
             # As MXNet does after forward(is_train=False): gradients of a training pass over the present arrays.
             held = [(nd._cell, nd._cell._array) for _, nd in self.computed]
-            self._step = Step(self, random.draw_key(self.context) if self.draws else None)
+            self._step = Step(self, self._draw_key(True))
             self._step.backward(heads)
             self._step.flush()
             for cell, value in held:
@@ -458,6 +481,15 @@ class Executor:
         """
         args, grads, aux = reshaped(self, kwargs, partial_shaping, allow_up_sizing)
         return Executor(self._symbol, self.context, args, grads, self.grad_req, aux, self._group2ctx, self._batch)
+
+    def moved(self, batch: Batch | None) -> Executor:
+        """An executor on the same arrays that other devices compute; a monitor goes on."""
+        self.settle()
+        grads = {n: g for n, g in self.grad_dict.items() if g is not None}
+        new = Executor(self._symbol, self.context, self.arg_dict, grads, self.grad_req, self.aux_dict, None, batch)
+        if self._watch is not None:
+            new.set_monitor_callback(self._watch.callback, self._watch.inputs)
+        return new
 
     def set_monitor_callback(self, callback: Callable[[str, NDArray], None], monitor_all: bool = False) -> None:
         """Call ``callback(name, array)`` for every value of each forward and backward; see `Watch`.

@@ -14,9 +14,13 @@ from mxlite_compiler.infer import infer_shapes
 from mxlite_compiler.program import Shardings
 
 from ..base import MXNetError
+from ..distributed.job import barrier, launching
 from ..ndarray import NDArray
 from .mesh import Placement, put
 from .mesh_cell import MeshCell, adopt
+
+#: How long a worker waits for the others to come to their first batch of the same shapes, in seconds.
+STEP_TIMEOUT = 300.0
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -51,18 +55,37 @@ class Layout:
     """
 
     def __init__(self, graph: Graph, arrays: Mapping[str, NDArray], batch: Batch):
-        self.placement = batch.placement
+        self.placement, self._batch = batch.placement, batch
         shapes = {n: a.shape for n, a in arrays.items()}
         axes = {n: axis for n, axis in batch.axes.items() if n in shapes and axis < len(shapes[n])}
         self.of = {n: self.placement.split(shape, axes.get(n)) for n, shape in shapes.items()}
         self._inputs = [n for n in arrays if n in axes]
         whole = self.placement.workers > 1
+        self._agreed = False
+        self._described = ", ".join(f"{n} {shapes[n]}" for n in self._inputs)
         found = follow(graph, shapes, axes, whole)
         self._parts = [self.placement.split(f.shape, f.axis) for f in found]
         # Where the batch is not an axis of its own, a split would take XLA a detour.
         self.outputs = tuple(
             part if f.axis is None or f.exact or whole else None for f, part in zip(found, self._parts, strict=True)
         )
+
+    def alone(self, graph: Graph, arrays: Mapping[str, NDArray]) -> Layout:
+        """The layout for what this process does without the others."""
+        return Layout(graph, arrays, self._batch._replace(placement=self.placement.here()))
+
+    def launching(self) -> None:
+        """Tell that a program of several processes is about to be launched.
+
+        Raises:
+            MXNetError: at the first one, others do not come to a batch of the same shapes.
+        """
+        if self.placement.workers == 1:
+            return
+        if not self._agreed:
+            barrier(f"a training step on {self._described}", STEP_TIMEOUT)
+            self._agreed = True
+        launching()
 
     def shardings(self, wrt: Sequence[str]) -> Shardings:
         """What a program that differentiates `wrt` must know."""

@@ -17,6 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceShardin
 
 from mxlite_compiler.errors import explain
 
+from .. import random
 from ..base import MXNetError
 from ..context import Context, Device
 from ..symbol import Symbol
@@ -32,6 +33,7 @@ class Placement:
     Args:
         contexts: the devices of this process, each once.
         workers: how many processes take part, each with as many devices.
+        seed: where their common stream of random keys begins, the same in all of them; uint32[2].
 
     Attributes:
         contexts, workers: as given.
@@ -42,8 +44,9 @@ class Placement:
         MXNetError: another process has fewer devices.
     """
 
-    def __init__(self, contexts: Sequence[Context], workers: int = 1):
+    def __init__(self, contexts: Sequence[Context], workers: int = 1, seed: np.ndarray | None = None):
         self.contexts, self.workers = tuple(contexts), workers
+        self._seed, self._drawn = seed, 0
         grid = [[c.jax_device for c in contexts]] if workers == 1 else [_peers(contexts, i) for i in range(workers)]
         self.mesh = Mesh(np.array(grid), (WORKER, DEVICE))
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
@@ -64,6 +67,13 @@ class Placement:
         even = shape[axis] > 0 and shape[axis] % len(self.contexts) == 0
         parts = (WORKER, DEVICE) if even else WORKER
         return NamedSharding(self.mesh, PartitionSpec(*[None] * axis, parts))
+
+    def draw_key(self) -> np.ndarray:
+        """The next random key: that of the first device, or, for several processes, the same in each."""
+        if self._seed is None:
+            return random.draw_key(self.contexts[0])
+        self._drawn += 1
+        return np.array([self._seed[0], self._seed[1] + np.uint32(self._drawn)], np.uint32)
 
     def here(self) -> Placement:
         """The devices of this process alone."""
@@ -92,8 +102,10 @@ def distinct(contexts: Sequence[Context]) -> list[Context]:
     return list({c.jax_device: c for c in reversed(contexts)}.values())[::-1]
 
 
-def unsplittable(symbol: Symbol) -> str:
+def unsplittable(symbol: Symbol, group2ctx: Any = None) -> str:
     """What about a network no program over several devices can run, as text; empty when there is nothing."""
+    if group2ctx:
+        return "group2ctxs places parts of the network"
     graph = symbol.graph
     if graph.host_nodes:
         return f"{graph.host_nodes[0].name} runs Python code"

@@ -48,8 +48,11 @@ class MeshCell(Cell):
 
     def donatable_spread(self, sharding: NamedSharding) -> jax.Array:
         """The content, spread over buffers that a program may reuse: its own if nobody else can hold them."""
-        found = self.spread(sharding)
-        return found if self.owned else jnp.copy(found)
+        if self.owned or sharding.is_fully_addressable:
+            found = self.spread(sharding)
+            return found if self.owned else jnp.copy(found)
+        # Whether somebody holds a buffer is this process's own business: the others launch nothing now.
+        return put(jnp.copy(self.peek()), sharding)
 
     def shards(self, sharding: NamedSharding) -> Sequence[jax.Shard]:
         """What each device of this process has of the content, for the caller to keep."""

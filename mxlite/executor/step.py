@@ -127,6 +127,7 @@ class Step:
 
         A Ctrl-C is no failure of the step: what it has not filled is computed when somebody looks.
         """
+        self.executor.launching()
         self.done = True
         try:
             yield
@@ -145,6 +146,7 @@ class Step:
 
     def _run_backward(self) -> None:
         ex = self.executor
+        ex.launching()
         if self.residuals is None:
             # Forward and backward ran as one program, which keeps nothing for a second backward.
             args, aux, _ = ex.read()

@@ -24,7 +24,7 @@ from .description import (
     descriptions,
     shape_key,
 )
-from .devices import choose
+from .devices import choose, over_workers
 from .updates import UpdateRule
 
 
@@ -161,11 +161,13 @@ class Binding(BaseModule):
         if shared_module is not None:
             self._placement = shared_module._placement
         else:
+            together = self._placement.workers if self._placement is not None and self.optimizer_initialized else 1
             self._placement = choose(self._contexts, self._symbol, self._group2ctx, data, self.logger)
+            if together > 1:  # and they stay so
+                self._placement = over_workers(self._placement, together, self._symbol, self._group2ctx)
         executor = self._make_executor(data, labels, shared_module._executor if shared_module else None)
         self.for_training, self.inputs_need_grad, self.binded = for_training, inputs_need_grad, True
         self._executor, self._executors = executor, {shape_key(data, labels): executor}
-        self._first_executor = executor
         self._data_shapes, self._label_shapes = data, labels or None
         if kept is not None:
             self._loaded = None
@@ -216,6 +218,13 @@ class Binding(BaseModule):
                 "a batch of %d does not divide among %s: each of them computes all of it", size, self._placement
             )
         return Batch(self._placement, axes | dict.fromkeys(self._state_names, 0))
+
+    def _move(self, placement: Placement) -> None:
+        """Compute on other devices from now on, on the same arrays."""
+        inputs = [*self._data_shapes, *(d for d in self._label_shapes or [] if d.name in self._label_names)]
+        executor, self._placement = self._bound("move"), placement
+        self._executor = executor.moved(self._batch(inputs))
+        self._executors = {shape_key(self._data_shapes, self._label_shapes or []): self._executor}
 
     def reshape(self, data_shapes: Any, label_shapes: Any = None) -> None:
         """Bind to other input shapes, keeping parameters, gradients and optimizer."""

@@ -17,6 +17,7 @@ from .base_module import StateError
 from .batches import batch_axis, described
 from .binding import Binding
 from .description import as_list, as_ndarray, check_batch
+from .devices import check_alike, over_workers, synchronise, workers_of
 from .optimizers import as_optimizer
 from .parameters import copies, initialise
 from .updates import UpdateRule, update_rule
@@ -116,22 +117,36 @@ class Module(Binding):
         """Give the module its optimizer.
 
         Args:
-            kvstore: accepted as in MXNet; one program serves all devices.
-            optimizer: a name or an Optimizer. By name, `rescale_grad` defaults to 1 / batch size.
+            kvstore: a name or a KVStore. With one whose name begins with ``dist``, all workers of the job train
+                together from here on: each feeds its own batches, of the same shapes and as many, the optimizer steps
+                with the sum of their gradients, and they begin with the parameters of worker 0. No other kvstore
+                changes anything: one program serves all devices.
+            optimizer: a name or an Optimizer. By name, `rescale_grad` defaults to 1 / batch size, that of all workers.
             optimizer_params: keywords for the optimizer, as a dict or pairs.
             force_init: also when there is an optimizer already.
 
         Raises:
             ValueError: no such optimizer, or an illegal parameter such as a NaN learning rate.
+            TypeError: `kvstore` is none.
+            MXNetError: several workers cannot train the network, or they differ in batches, network or optimizer.
         """
         executor = self._bound("init_optimizer", params=True)
         if self.optimizer_initialized and not force_init:
             self.logger.warning("optimizer already initialized, ignoring...")
             return
         first = self._data_shapes[0] if self._data_shapes else None
-        batch_size = first.shape[batch_axis(first)] if first else 1
+        workers = workers_of(kvstore, self.logger)
+        batch_size = workers * (first.shape[batch_axis(first)] if first else 1)
         self._optimizer = as_optimizer(optimizer, optimizer_params, self._symbol, self._param_names, batch_size)
-        self._updates = update_rule(self._optimizer, self._param_names, executor)
+        if workers > 1:
+            check_alike(executor, [*self._data_shapes, *(self._label_shapes or [])], self._optimizer)
+            self._move(over_workers(self._placement, workers, self._symbol, self._group2ctx))
+            executor = self._bound("init_optimizer")
+            synchronise(executor, self._param_names)
+        updated, names = self._optimizer, self._param_names
+        if self._precision is not None:
+            updated, names = self._precision.optimizer(updated, names, self._scales)
+        self._updates = update_rule(updated, names, executor)
         self.optimizer_initialized = True
         if self._states_file is not None:
             self.load_optimizer_states(self._states_file)
@@ -141,6 +156,8 @@ class Module(Binding):
         """Use the optimizer of a module that shares its parameters."""
         if not shared_module.optimizer_initialized:
             raise StateError("borrow_optimizer: shared_module has no optimizer yet; call its init_optimizer() first")
+        if shared_module._placement is not None and shared_module._placement != self._placement:
+            self._move(shared_module._placement)
         self._optimizer, self._updates = shared_module._optimizer, shared_module._updates
         self.optimizer_initialized = True
 
