@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Iterators tell where they stand, and others of the same data go on from there, at any batch and any epoch."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mxlite as mx
+from mxlite.checkpoint.values import decode, encode
+
+X = np.random.RandomState(0).rand(26, 3).astype("float32")
+Y = np.arange(26).astype("float32")
+
+
+def arrays(handling: str, shuffle: bool = True) -> Any:
+    return mx.io.NDArrayIter({"a": X, "b": X[:, 0]}, Y, 8, shuffle=shuffle, last_batch_handle=handling)
+
+
+def csv(folder: Path) -> Any:
+    np.savetxt(folder / "x.csv", X, delimiter=",")
+    return mx.io.CSVIter(data_csv=str(folder / "x.csv"), data_shape=(3,), batch_size=8)
+
+
+def libsvm(folder: Path) -> Any:
+    lines = [f"{i} {i % 5}:{i + 1}.5" for i in range(26)]
+    (folder / "x.svm").write_text("\n".join(lines) + "\n")
+    return mx.io.LibSVMIter(data_libsvm=str(folder / "x.svm"), data_shape=(5,), batch_size=8)
+
+
+def mnist(folder: Path) -> Any:
+    images = (np.arange(26 * 16) % 251).astype(np.uint8)
+    with gzip.open(folder / "images.gz", "wb") as file:
+        file.write(struct.pack(">4i", 2051, 26, 4, 4) + images.tobytes())
+    (folder / "labels").write_bytes(struct.pack(">2i", 2049, 26) + bytes(range(26)))
+    return mx.io.MNISTIter(
+        image=str(folder / "images.gz"), label=str(folder / "labels"), batch_size=8, shuffle=True, seed=3
+    )
+
+
+def sentences() -> Any:
+    return mx.rnn.BucketSentenceIter([list(range(2 + i % 3)) for i in range(30)], 4, invalid_label=-1)
+
+
+ITERATORS: dict[str, Callable[[Path], Any]] = {
+    **{f"NDArrayIter {h}": lambda _, h=h: arrays(h) for h in ("pad", "discard", "roll_over")},
+    "NDArrayIter in order": lambda _: arrays("roll_over", shuffle=False),
+    "CSVIter": csv,
+    "LibSVMIter": libsvm,
+    "MNISTIter": mnist,
+    "BucketSentenceIter": lambda _: sentences(),
+    "ResizeIter": lambda _: mx.io.ResizeIter(arrays("roll_over"), 5),
+    "ResizeIter that goes on": lambda _: mx.io.ResizeIter(arrays("pad"), 3, reset_internal=False),
+    "ResizeIter of files": lambda folder: mx.io.ResizeIter(csv(folder), 3, reset_internal=False),
+    "PrefetchingIter": lambda _: mx.io.PrefetchingIter(arrays("roll_over")),
+    "PrefetchingIter of files": lambda folder: mx.io.PrefetchingIter(csv(folder)),
+    "PrefetchingIter of two": lambda _: mx.io.PrefetchingIter(
+        [arrays("pad"), mx.io.NDArrayIter(X, Y, 8)], [{"a": "a", "b": "b"}, {"data": "c"}], [{"softmax_label": "y"}] * 2
+    ),
+    "ResizeIter of PrefetchingIter": lambda _: mx.io.ResizeIter(
+        mx.io.PrefetchingIter(arrays("pad")), 3, reset_internal=False
+    ),
+}
+
+
+def seen(batches: Any) -> list[Any]:
+    """What is left of the epoch, as numbers."""
+    return [
+        (batch.pad, [x.asnumpy().tolist() for x in [*batch.data, *(batch.label or ())]], batch.bucket_key)
+        for batch in batches
+    ]
+
+
+def seed() -> None:
+    np.random.seed(5)
+    random.seed(6)
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, None], ids=["at the beginning", "after 1", "after 2", "at the end"])
+@pytest.mark.parametrize("name", ITERATORS)
+def test_it_goes_on(name: str, after: int | None, tmp_path: Path):
+    seed()
+    one = ITERATORS[name](tmp_path)
+    for _ in range(2):
+        seen(one)
+        one.reset()
+    if after is None:
+        seen(one)
+    else:
+        for _ in range(after):
+            next(one)
+    state = decode(encode(one.state_dict()))
+    generators = np.random.get_state(), random.getstate()
+    expected = []
+    for _ in range(3):
+        expected.append(seen(one))
+        one.reset()
+
+    np.random.seed(77)  # another process: whatever the new one draws is forgotten
+    other = ITERATORS[name](tmp_path)
+    next(other)
+    other.load_state_dict(state)
+    np.random.set_state(generators[0])
+    random.setstate(generators[1])
+    found = []
+    for _ in range(3):
+        found.append(seen(other))
+        other.reset()
+    assert found == expected
+    assert len(expected[1]) >= 3
+
+
+def test_a_state_is_a_copy():
+    batches = arrays("pad")
+    state = batches.state_dict()
+    before = encode(state)
+    batches.reset()
+    next(batches)
+    assert encode(state) == before
+    batches.load_state_dict(state)
+    batches.reset()
+    assert encode(state) == before
+
+
+def test_what_does_not_fit_is_refused():
+    state = arrays("pad").state_dict()
+    shorter = mx.io.NDArrayIter(X[:20], Y[:20], 8)
+    with pytest.raises(mx.MXNetError, match="the state is one of 26 rows, this NDArrayIter has 20"):
+        shorter.load_state_dict(state)
+    with pytest.raises(mx.MXNetError, match=r"NDArrayIter has the state .*'cursor'.*, this one is \['idx'\]"):
+        arrays("pad").load_state_dict({"idx": state["idx"]})
+    with pytest.raises(mx.MXNetError, match="the state is one of 1 iterators, this one joins 2"):
+        ITERATORS["PrefetchingIter of two"](Path()).load_state_dict({"iters": [state], "given": 0, "ended": False})
+    other = mx.rnn.BucketSentenceIter([[0, 1]] * 8, 4)
+    with pytest.raises(mx.MXNetError, match=r"the state has \[10, 10, 10\] sentences in its buckets, here are \[8\]"):
+        other.load_state_dict(sentences().state_dict())
+
+
+def test_a_users_iterator_names_its_attributes():
+    class Counting(mx.io.DataIter):
+        state_attributes = ("at", "order")
+
+        def __init__(self):
+            super().__init__(1)
+            self.at, self.order = 0, [3, 1, 2]
+
+    one = Counting()
+    one.at, one.order = 2, [2, 1, 3]
+    other = Counting()
+    other.load_state_dict(one.state_dict() or {})
+    assert (other.at, other.order) == (2, [2, 1, 3])
+    assert mx.io.DataIter().state_dict() is None

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Epoch after epoch the same arrays are alive; `tests/benchmarks/epochs.py` measures the bytes of the process."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import jax
+import pytest
+
+import mxlite as mx
+from tests.reliability.trainings import TRAININGS, quietly
+
+FIRST, EPOCHS = 3, 8
+
+
+class Counting(mx.model.Checkpoint):
+    """Counts the arrays that live on devices when an epoch has ended."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.alive: list[int] = []
+
+    def end_epoch(self, *args, **kwargs):
+        super().end_epoch(*args, **kwargs)
+        gc.collect()
+        self.alive.append(len(jax.live_arrays()))
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_no_array_is_left_over(name: str, tmp_path: Path):
+    """Buckets come to be bound in the first epochs; after them nothing may be added."""
+    checkpoint = Counting(tmp_path / "net", keep=1)
+    quietly(name, checkpoint, EPOCHS)
+    later = checkpoint.alive[FIRST:]
+    assert len(later) == EPOCHS - FIRST
+    assert len(set(later)) == 1, checkpoint.alive
