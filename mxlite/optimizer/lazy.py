@@ -23,8 +23,8 @@ Run = Callable[..., tuple[list[Any], list[State]]]
 
 
 def content(array: NDArray) -> jax.Array:
-    """The whole array, whatever its storage."""
-    return array._stored.dense() if isinstance(array, BaseSparseNDArray) else array._data
+    """The whole array, whatever its storage. Not to be donated."""
+    return array._cell.peek() if isinstance(array, BaseSparseNDArray) else array._data
 
 
 def put(array: NDArray, value: Any) -> None:

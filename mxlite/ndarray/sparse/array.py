@@ -86,16 +86,23 @@ class BaseSparseNDArray(NDArray):
             array = storage.rows_of(array) if self._stype == "row_sparse" else jax.jit(whole)(array)
         if not isinstance(array, Stored):
             array = storage.from_dense(array, self._stype)
-        if array.shape != self.shape or array.values.dtype != self._cell.dtype:
-            raise MXNetError(
-                f"cannot write an array of shape {array.shape} and dtype {array.values.dtype} into one of shape "
-                f"{self.shape} and dtype {self._cell.dtype}"
-            )
+        self._check(array.shape, array.values.dtype)
         self._cell.write(array)
 
+    def _check(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        if shape != self.shape or dtype != self._cell.dtype:
+            raise MXNetError(
+                f"cannot write an array of shape {shape} and dtype {dtype} into one of shape {self.shape} and dtype "
+                f"{self._cell.dtype}"
+            )
+
     def _set_all(self, array: jax.Array) -> None:
-        """Write dense content, and store all of it where the storage goes by rows."""
-        self._set(storage.rows_at(array, np.arange(self.shape[0])) if self._stype == "row_sparse" else array)
+        """Write dense content, and store all of it where the storage goes by rows: as rows when somebody looks."""
+        if self._stype != "row_sparse":
+            return self._set(array)
+        self._check(array.shape, array.dtype)
+        self._cell.settle()
+        self._cell.fill(array, keep=storage.all_rows)
 
     @property
     def _sum(self) -> Any:

@@ -181,6 +181,11 @@ def rows_at(array: jax.Array, indices: np.ndarray) -> Rows:
     return Rows(gather_rows(array, places), indices.astype(np.int64), array.shape)
 
 
+def all_rows(array: jax.Array) -> Rows:
+    """Every row of a dense array, the zeros, too."""
+    return rows_at(array, np.arange(array.shape[0]))
+
+
 def from_dense(array: jax.Array, stype: str) -> Stored:
     """A dense array in a sparse storage. Waits: what is stored depends on the values."""
     if stype == "row_sparse":
