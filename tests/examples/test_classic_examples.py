@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 import bucketing_lm
+import matrix_factorisation
 
 
 @pytest.mark.parametrize("cell", [[], ["--fused"]])
@@ -17,3 +18,12 @@ def test_bucketing_lm_beats_the_unigram_model(cell: list[str]) -> None:
     for start, sentence in zip(("the", "a", "if"), result.written, strict=True):
         words = sentence.split()
         assert words[0] == start and 1 < len(words) <= 30 and bucketing_lm.RARE not in words
+
+
+@pytest.mark.parametrize("storage", [[], ["--sparse"]])
+def test_matrix_factorisation_beats_the_biases(storage: list[str]) -> None:
+    options = "--scans 300 --batch-size 128 --epochs 8".split()
+    result = matrix_factorisation.main([*options, *storage])
+    assert result.mean == pytest.approx(6.0, abs=0.2)
+    assert result.biases == pytest.approx(4.3, abs=0.2)
+    assert result.factors < 3  # MXNet: 2.6 to 2.8
