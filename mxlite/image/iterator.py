@@ -101,7 +101,7 @@ class ImageIter(SampleIter):
         self.provide_data = [DataDesc(data_name, (self.batch_size, *self.data_shape))]
         self.provide_label = [DataDesc(label_name, (self.batch_size, *self._label_shape()))]
         self.last_batch_handle = checked_handling(last_batch_handle)
-        self.auglist = self._augmenters(kwargs) if aug_list is None else aug_list
+        self.auglist: list[Any] = CreateAugmenter(self.data_shape, **kwargs) if aug_list is None else aug_list
         self.skip_broken = skip_broken
         self._ahead = Ahead(_decoded, preprocess_threads, min(self.batch_size, 8 * max(preprocess_threads, 1)))
         #: Rows of the batch that is being filled, the first of them rolled over from the epoch before.
@@ -111,9 +111,6 @@ class ImageIter(SampleIter):
         self._skipped = 0
         self._where = "number: 0"
         self.reset()
-
-    def _augmenters(self, kwargs: dict[str, Any]) -> list[Any]:
-        return CreateAugmenter(self.data_shape, **kwargs)
 
     def _label_shape(self) -> tuple[int, ...]:
         return (self.label_width,) if self.label_width > 1 else ()

@@ -12,6 +12,7 @@ import numpy as np
 
 from mxlite_compiler.op import get_op
 
+from ..base import MXNetError, explain
 from ..ndarray import NDArray
 from ..ndarray._internal import _cvcopyMakeBorder, _cvimresize  # pyright: ignore[reportAttributeAccessIssue]
 from .host import Picture, bind, deliver, like, picture, pixels, size_of
@@ -130,6 +131,8 @@ def resized(host: np.ndarray, w: int, h: int, interp: int) -> np.ndarray:
     """`imresize` on the host."""
     cv2 = _opencv()
     size_of(host, "_cvimresize")
+    if not (isinstance(w, int | np.integer) and isinstance(h, int | np.integer)):
+        raise MXNetError(explain(f"a size is whole numbers of pixels, got {w!r} x {h!r}", op="_cvimresize"))
     if cv2 is None or host.dtype.name not in _OPENCV or min(w, h) < 1:
         return _cvimresize(picture(host), w=w, h=h, interp=interp).asnumpy()
     with _exact(cv2):

@@ -39,11 +39,11 @@ def drawn(
     height, width = image.shape[:2]
     for kind, *box in objects[:, :5]:
         left, top, right, bottom = (int(x * n) for x, n in zip(box, (width, height, width, height), strict=True))
-        line = np.random.rand(3) * 255 if color is None else color
-        cv2.rectangle(image, (left, top), (right, bottom), tuple(float(c) for c in line), thickness)
+        line = [float(c) for c in (np.random.rand(3) * 255 if color is None else color[::-1])]
+        cv2.rectangle(image, (left, top), (right, bottom), line, thickness)
         if names is not None and int(kind) in names:
             where = left + 5, top + 15
-            cv2.putText(image, names[int(kind)], where, cv2.FONT_HERSHEY_SIMPLEX, 0.5, tuple(map(float, line)), 1)
+            cv2.putText(image, names[int(kind)], where, cv2.FONT_HERSHEY_SIMPLEX, 0.5, line, 1)
     if wait is not None:
         cv2.imshow(window, image)
         cv2.waitKey(wait)

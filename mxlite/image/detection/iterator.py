@@ -64,6 +64,9 @@ class ImageDetIter(ImageIter):
         **kwargs: Any,
     ):
         self.label_shape: tuple[int, int] = (1, 5)
+        self.check_data_shape(data_shape)
+        if aug_list is None:
+            aug_list = CreateDetAugmenter(data_shape, **kwargs)
         super().__init__(
             batch_size,
             data_shape,
@@ -81,12 +84,8 @@ class ImageDetIter(ImageIter):
             last_batch_handle=last_batch_handle,
             preprocess_threads=preprocess_threads,
             skip_broken=skip_broken,
-            **kwargs,
         )
         self._set_label_shape(self._largest_label())
-
-    def _augmenters(self, kwargs: dict[str, Any]) -> list[Any]:
-        return CreateDetAugmenter(self.data_shape, **kwargs)
 
     def _label_shape(self) -> tuple[int, ...]:
         return self.label_shape
@@ -191,7 +190,7 @@ class ImageDetIter(ImageIter):
 
     def _prepared(self, label: Any, data: NDArray) -> Row | None:
         try:
-            self.check_valid_image(data)
+            self.check_valid_image([data])
             objects = self._parse_label(label)
             data, objects = self.augmentation_transform(data, objects.copy())
             self._check_objects(objects)
@@ -229,7 +228,8 @@ class ImageDetIter(ImageIter):
         """The pictures of this epoch as the augmenters make them, with their boxes drawn into them.
 
         Args:
-            color: of the boxes, 0 to 255 for each channel; drawn from `numpy.random` by default.
+            color: of the boxes, red, green and blue, 0 to 255; drawn from `numpy.random` by default. (MXNet exchanges
+                red and blue in every other picture.)
             thickness: of their lines.
             mean, std: what was subtracted and divided by; True for ImageNet's.
             clip: limit colours to 0 to 255, else they wrap.
@@ -255,7 +255,7 @@ class ImageDetIter(ImageIter):
                 return
             label, data = found
             try:
-                self.check_valid_image(data)
+                self.check_valid_image([data])
                 data, objects = self.augmentation_transform(data, self._parse_label(label).copy())
             except RuntimeError as e:
                 self._skip(e)
