@@ -7,6 +7,8 @@ import pytest
 
 import bucketing_lm
 import matrix_factorisation
+import multi_task
+import mxlite as mx
 
 
 @pytest.mark.parametrize("cell", [[], ["--fused"]])
@@ -27,3 +29,16 @@ def test_matrix_factorisation_beats_the_biases(storage: list[str]) -> None:
     assert result.mean == pytest.approx(6.0, abs=0.2)
     assert result.biases == pytest.approx(4.3, abs=0.2)
     assert result.factors < 3  # MXNet: 2.6 to 2.8
+
+
+def test_multi_task_learns_both() -> None:
+    result = multi_task.main(["--epochs", "5"])
+    assert result.together["digit"] > 0.9 and result.together["odd"] > 0.93
+    assert result.alone["digit"] > 0.9 and result.alone["odd"] > 0.93
+
+
+def test_multi_task_metric_is_the_accuracy_of_each() -> None:
+    metric = multi_task.TaskAccuracy(["digit", "odd"])
+    labels = [mx.nd.array([2, 0, 1]), mx.nd.array([0, 0, 1])]
+    metric.update(labels, [mx.nd.one_hot(mx.nd.array([2, 0, 0]), 3), mx.nd.one_hot(mx.nd.array([1, 0, 0]), 2)])
+    assert metric.get_name_value() == [("digit-accuracy", 2 / 3), ("odd-accuracy", 1 / 3)]
