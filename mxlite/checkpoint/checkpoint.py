@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..base import MXNetError
 from ..model import load_params, save_checkpoint
 from ..serialize import atomic_write, read_file
-from . import record, state
+from . import record, state, workers
 
 if TYPE_CHECKING:
     from ..module.base_module import BaseModule
@@ -44,6 +44,9 @@ class Checkpoint:
     A `SequentialModule` has no symbol, and one ``run/net-0003.0.states`` for each module with an optimizer; a
     `BucketingModule` saves the symbol of its default bucket.
 
+    Processes that train together (``kvstore="dist_sync"``) all call `fit` with the same `prefix`, on a disk that all of
+    them see. Worker 0 writes, with what each of the others has to remember, and says from which epoch all go on.
+
     Args:
         prefix: path without the endings. Its folder must exist.
         period: save every so many epochs.
@@ -69,8 +72,12 @@ class Checkpoint:
 
     def newest(self, logger: Any = logging) -> int | None:
         """The last epoch whose checkpoint is complete; a warning names each that is not. None when there is none."""
-        found = self._newest(logger)
-        return None if found is None else found.epoch
+        for epoch in reversed(self.epochs()):
+            try:
+                return record.read(self._path(epoch, _ENDING)).epoch
+            except record.Incomplete as e:
+                logger.warning("Checkpoint of epoch %d is left out: %s", epoch, e)
+        return None
 
     # Called by `fit`.
 
@@ -88,26 +95,33 @@ class Checkpoint:
         Raises:
             MXNetError: the checkpoint is one of another network, optimizer or batch size.
         """
-        self._clean()
-        if not self.resume:
-            for old in self.epochs():
-                _remove(self._path(old, _ENDING))
+        all_workers = workers.count(module._parts())
+        newest = self._prepare(module.logger) if workers.rank(all_workers) == 0 else None
+        found = workers.agreed(newest, all_workers)
+        if found is None or found < epoch:
             return epoch
-        found = self._newest(module.logger)
-        if found is None or found.epoch < epoch:
-            return epoch
-        iterators = _present(train_data, eval_data)
+        path, iterators = self._path(found, _ENDING), _present(train_data, eval_data)
         try:
-            self._restore(module, found, iterators)
+            self._restore(module, record.read(path), iterators)
         except (MXNetError, RuntimeError, ValueError) as e:
+            seen = "" if all_workers == 1 else "All workers read what worker 0 has found. "
             raise MXNetError(
-                f"cannot resume from {self._path(found.epoch, _ENDING)!r}: {e}. Train it as it was, or give another "
-                "prefix; Checkpoint(..., resume=False) begins anew"
+                f"cannot resume from {path!r}: {e}. {seen}Train it as it was, or give another prefix; "
+                "Checkpoint(..., resume=False) begins anew"
             ) from e
         if train_data is not None:
             train_data.reset()
-        module.logger.info('Resumed from "%s" at epoch %d', self._path(found.epoch, _ENDING), found.epoch)
-        return found.epoch
+        module.logger.info('Resumed from "%s" at epoch %d', path, found)
+        return found
+
+    def _prepare(self, logger: Any) -> int | None:
+        """Tidy up, and find the newest checkpoint."""
+        self._clean()
+        if self.resume:
+            return self.newest(logger)
+        for old in self.epochs():
+            _remove(self._path(old, _ENDING))
+        return None
 
     def end_epoch(self, module: BaseModule, epoch: int, train_data: Any = None, eval_data: Any = None) -> None:
         """Save, when it is time: every `period` epochs. The arguments are those of `save`."""
@@ -133,15 +147,21 @@ class Checkpoint:
                 self._told.add(name)
                 module.logger.info("%s cannot tell where it stands: a resumed epoch begins with its reset()", name)
         parts = module._parts()
-        rules = _rules(parts)
-        held: dict[str, Any] = {
-            "optimizers": [state.optimizer_state(rule.optimizer, module.logger) for rule in rules],
-            "carried": [part.get_states() for part in parts],
+        rules, all_workers = _rules(parts), workers.count(parts)
+        own = {
             "iterators": iterators,
+            "carried": [part.get_states() for part in parts],
+            "keys": [None if part._placement is None else part._placement.state_dict() for part in parts],
             # Last: iterators that work ahead have come to rest by now.
             "random": state.random_state(),
         }
+        held = {
+            "optimizers": [state.optimizer_state(rule.optimizer, module.logger) for rule in rules],
+            "workers": workers.gathered(own, all_workers),
+        }
         args, aux = module.get_params()
+        if workers.rank(all_workers) > 0:
+            return
         save_checkpoint(self.prefix, epoch, parts[0].symbol if len(parts) == 1 else None, args, aux)
         paths = self._states_paths(epoch, len(rules))
         for path, rule in zip(paths, rules, strict=True):
@@ -153,26 +173,31 @@ class Checkpoint:
     def _restore(self, module: BaseModule, found: record.Record, iterators: Mapping[str, Any]) -> None:
         args, aux = load_params(self.prefix, found.epoch)
         parts, saved = module._parts(), found.state
-        rules = _rules(parts)
+        rules, all_workers = _rules(parts), workers.count(parts)
         if len(rules) != len(saved["optimizers"]):
             raise MXNetError(f"it has {len(saved['optimizers'])} optimizers, this module has {len(rules)}")
+        if len(saved["workers"]) != all_workers:
+            raise MXNetError(f"{len(saved['workers'])} processes trained it together, now there are {all_workers}")
+        own = saved["workers"][workers.rank(all_workers)]
         dumped = [read_file(path) for path in self._states_paths(found.epoch, len(rules))]
         # What can be refused comes before what changes something.
         for rule, kept in zip(rules, saved["optimizers"], strict=True):
             state.check_optimizer(rule.optimizer, kept)
-        both = {name: it for name, it in iterators.items() if name in saved["iterators"]}
+        both = {name: it for name, it in iterators.items() if name in own["iterators"]}
         for name, it in both.items():
-            state.check_iterator(name, it, saved["iterators"][name])
+            state.check_iterator(name, it, own["iterators"][name])
         module.set_params(args, aux)
         for rule, kept, data in zip(rules, saved["optimizers"], dumped, strict=True):
             rule.loads(data)
             state.load_optimizer(rule.optimizer, kept, module.logger)
-        for part, states in zip(parts, saved["carried"], strict=True):
+        for part, states, keys in zip(parts, own["carried"], own["keys"], strict=True):
             if states:
                 part.set_states(states)
+            if keys is not None and part._placement is not None:
+                part._placement.load_state_dict(keys)
         for name, it in both.items():
-            state.load_iterator(it, saved["iterators"][name])
-        state.load_random(saved["random"])
+            state.load_iterator(it, own["iterators"][name])
+        state.load_random(own["random"])
 
     # Files.
 
@@ -191,14 +216,6 @@ class Checkpoint:
             if match := pattern.fullmatch(entry):
                 found.setdefault(int(match[1]), []).append(os.path.join(folder, entry))
         return found
-
-    def _newest(self, logger: Any) -> record.Record | None:
-        for epoch in reversed(self.epochs()):
-            try:
-                return record.read(self._path(epoch, _ENDING))
-            except record.Incomplete as e:
-                logger.warning("Checkpoint of epoch %d is left out: %s", epoch, e)
-        return None
 
     def _prune(self) -> None:
         """Delete the oldest. The record goes last, so that a run killed here leaves nothing that is not found again."""

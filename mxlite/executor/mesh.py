@@ -8,7 +8,7 @@ An array has two forms. *Spread*, it lies on all devices, of all processes, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -67,6 +67,14 @@ class Placement:
         even = shape[axis] > 0 and shape[axis] % len(self.contexts) == 0
         parts = (WORKER, DEVICE) if even else WORKER
         return NamedSharding(self.mesh, PartitionSpec(*[None] * axis, parts))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the common stream of keys stands, for `load_state_dict`."""
+        return {"seed": self._seed, "drawn": self._drawn}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the common stream of keys go on from where `state_dict` was called."""
+        self._seed, self._drawn = state["seed"], state["drawn"]
 
     def draw_key(self) -> np.ndarray:
         """The next random key: that of the first device, or, for several processes, the same in each."""
