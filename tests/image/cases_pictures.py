@@ -23,6 +23,10 @@ def cases(mx, np, folder):
         for w, h in ((7, 9), (40, 30), (11, 60)):
             case(f"imresize {interp} {w}x{h}", lambda i=interp, w=w, h=h: image.imresize(small, w, h, i))
         case(f"imresize float {interp}", lambda i=interp: image.imresize(small.astype("float32"), 11, 30, interp=i))
+    # A scale that is rounded twice: the operator picks OpenCV's pixels.
+    odd = mx.nd.array(noise(np, 14, 18), dtype="uint8")
+    for interp in range(5):
+        case(f"operator {interp}", lambda i=interp: mx.nd._internal._cvimresize(odd, w=51, h=18, interp=i))
     case("imresize default", lambda: image.imresize(small, 5, 4))
     case("imresize text", lambda: image.imresize(small, "5", "4"))
     case("imresize grey", lambda: image.imresize(small[:, :, 0:1], 5, 4))

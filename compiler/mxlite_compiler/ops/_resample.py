@@ -26,15 +26,20 @@ class Taps(NamedTuple):
     weight: np.ndarray
 
 
+def _scale(n: int, m: int) -> float:
+    """How far apart output pixels are in the input; the two roundings are OpenCV's, and can move a pixel."""
+    return 1.0 / (m / n)
+
+
 def _centres(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
     """The pixel left of each output pixel's centre, and how far the centre is behind it."""
-    x = ((np.arange(m) + 0.5) * (n / m) - 0.5).astype(np.float32)
+    x = ((np.arange(m) + 0.5) * _scale(n, m) - 0.5).astype(np.float32)
     left = np.floor(x)
     return left.astype(int), x - left
 
 
 def _nearest(n: int, m: int) -> Taps:
-    at = np.minimum(np.floor(np.arange(m) * (n / m)), n - 1).astype(int)
+    at = np.minimum(np.floor(np.arange(m) * _scale(n, m)), n - 1).astype(int)
     return Taps(at[:, None], np.ones((m, 1), np.float32))
 
 
@@ -61,8 +66,8 @@ def _lanczos(n: int, m: int) -> Taps:
 
 def _area(n: int, m: int) -> Taps:
     """Each output pixel is the mean of the stretch of the input that it covers."""
-    begin = np.arange(m) * (n / m)
-    end = np.minimum(begin + n / m, n)
+    begin = np.arange(m) * _scale(n, m)
+    end = np.minimum(begin + _scale(n, m), n)
     first = np.floor(begin).astype(int)
     at = first[:, None] + np.arange(int(np.ceil(n / m)) + 1)
     covered = np.minimum(at + 1, end[:, None]) - np.maximum(at, begin[:, None])
@@ -73,7 +78,7 @@ def _area(n: int, m: int) -> Taps:
 def _area_up(n: int, m: int) -> Taps:
     """OpenCV's form of area for enlarging: linear, but flat where an output pixel lies inside one input pixel."""
     j = np.arange(m)
-    left = np.floor(j * (n / m)).astype(int)
+    left = np.floor(j * _scale(n, m)).astype(int)
     t = ((j + 1) - (left + 1) * (m / n)).astype(np.float32)
     t = np.where(t <= 0, 0, t - np.floor(t))
     return Taps(np.minimum(left[:, None] + np.arange(2), n - 1), np.stack([1 - t, t], 1))
