@@ -25,6 +25,7 @@ from .description import (
     shape_key,
 )
 from .devices import choose, over_workers
+from .precision import current as current_precision
 from .updates import UpdateRule
 
 
@@ -54,6 +55,9 @@ class Binding(BaseModule):
         self._placement: Placement | None = None
         self._told_whole = False
         self._symbol, self._group2ctx = symbol, _first_group(group2ctxs)
+        #: What is compiled: the symbol, or in mixed precision one with casts and a scale of the loss.
+        self._network, self._scales = symbol, list[str]()
+        self._precision = current_precision()
         self._data_names, self._label_names = list(data_names or ()), list(label_names or ())
         self._state_names, self._fixed = list(state_names or ()), list(fixed_param_names or ())
         arguments = symbol.list_arguments()
@@ -158,6 +162,9 @@ class Binding(BaseModule):
         if shared_module is not None and shared_module._executor is None:
             raise StateError("bind: shared_module must be bound first")
         self._grad_req = self._grad_reqs(grad_req, for_training, inputs_need_grad)
+        if self._precision is not None:
+            self._network, self._scales = self._precision.network(self._symbol, for_training)
+            self._grad_req |= dict.fromkeys(self._scales, "write")
         if shared_module is not None:
             self._placement = shared_module._placement
         else:
@@ -166,6 +173,8 @@ class Binding(BaseModule):
             if together > 1:  # and they stay so
                 self._placement = over_workers(self._placement, together, self._symbol, self._group2ctx)
         executor = self._make_executor(data, labels, shared_module._executor if shared_module else None)
+        if self._precision is not None and shared_module is None:
+            self._precision.begin(executor.arg_dict)
         self.for_training, self.inputs_need_grad, self.binded = for_training, inputs_need_grad, True
         self._executor, self._executors = executor, {shape_key(data, labels): executor}
         self._data_shapes, self._label_shapes = data, labels or None
@@ -195,13 +204,13 @@ class Binding(BaseModule):
         # Parameters and states go on from batch to batch; what a batch brings has arrays of its own in every shape.
         states = {n: shared.arg_dict[n] for n in self._state_names} if shared is not None else {}
         return allocate(
-            self._symbol,
+            self._network,
             self._context,
             {d.name: d.shape for d in inputs},
             self._grad_req,
             {d.name: d.dtype for d in inputs},
             group2ctx=self._group2ctx,
-            shared_arg_names=self._param_names,
+            shared_arg_names=[*self._param_names, *self._scales],
             shared_exec=shared,
             shared_buffer=states,
             batch=self._batch(inputs),

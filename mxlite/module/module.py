@@ -143,7 +143,10 @@ class Module(Binding):
             self._move(over_workers(self._placement, workers, self._symbol, self._group2ctx))
             executor = self._bound("init_optimizer")
             synchronise(executor, self._param_names)
-        self._updates = update_rule(self._optimizer, self._param_names, executor)
+        updated, names = self._optimizer, self._param_names
+        if self._precision is not None:
+            updated, names = self._precision.optimizer(updated, names, self._scales)
+        self._updates = update_rule(updated, names, executor)
         self.optimizer_initialized = True
         if self._states_file is not None:
             self.load_optimizer_states(self._states_file)
