@@ -140,18 +140,24 @@ def resized(host: np.ndarray, w: int, h: int, interp: int) -> np.ndarray:
 
 
 def bordered(host: np.ndarray, around: tuple[int, int, int, int], values: Sequence[float], kind: int = 0) -> np.ndarray:
-    """`copyMakeBorder` on the host; `around` is (top, bottom, left, right)."""
+    """`copyMakeBorder` on the host.
+
+    Args:
+        host: (height, width, channel).
+        around: rows on top and at the bottom, columns left and right.
+        values: the constant, or one for each channel.
+        kind: see `copyMakeBorder`.
+    """
+    size_of(host, "_cvcopyMakeBorder")
+    channels = host.shape[2]
+    values = tuple(values) * (channels if len(values) == 1 else 1)
     top, bottom, left, right = around
     cv2 = _opencv()
-    size_of(host, "_cvcopyMakeBorder")
-    if cv2 is None or host.dtype.name not in _OPENCV or host.shape[2] > 4 or len(values) not in (1, host.shape[2]):
-        data = picture(host)
-        return _cvcopyMakeBorder(
-            data, top=top, bot=bottom, left=left, right=right, type=kind, values=tuple(values)
-        ).asnumpy()
-    values = [*values] * (host.shape[2] if len(values) == 1 else 1)
+    if cv2 is None or host.dtype.name not in _OPENCV or channels > 4 or len(values) != channels:
+        sides = {"top": top, "bot": bottom, "left": left, "right": right}
+        return _cvcopyMakeBorder(picture(host), **sides, type=kind, values=values).asnumpy()
     found = cv2.copyMakeBorder(host, top, bottom, left, right, kind, value=values)
-    return found.reshape(*found.shape[:2], host.shape[2])
+    return found.reshape(*found.shape[:2], channels)
 
 
 #: What opencv resizes by every method; other dtypes go through the operator.
