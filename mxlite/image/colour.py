@@ -45,22 +45,28 @@ def color_normalize(src: Picture, mean: Any, std: Any = None) -> Picture:
     host = pixels(src)
     result = host
     if mean is not None:
-        result = result - _operand(mean, host.dtype, "mean")
+        result = result - _operand(mean, host, "mean")
     if std is not None:
-        deviation = _operand(std, host.dtype, "std")
+        deviation = _operand(std, host, "std")
         result = result / deviation if host.dtype.kind == "f" else result // deviation
     return src if result is host else overwrite(src, result)
 
 
-def _operand(value: Any, dtype: np.dtype, name: str) -> np.ndarray:
+def _operand(value: Any, host: np.ndarray, name: str) -> np.ndarray:
     """A mean or a deviation in the dtype of the picture; numbers are cut, as MXNet does."""
+    dtype = host.dtype
     if isinstance(value, numeric_types):
         return np.asarray(value).astype(dtype)
     given = pixels(value) if isinstance(value, NDArray) else np.asarray(value)
     if dtype.kind != "f" or (isinstance(value, NDArray) and given.dtype != dtype):
         hint = "put a CastAug before" if dtype.kind != "f" else f"{name}.astype('{dtype}')"
         raise MXNetError(explain(f"{name} is {given.dtype}, the picture {dtype}", op="color_normalize", hint=hint))
-    return given.astype(dtype)
+    return _row(given.astype(dtype), host)
+
+
+def _row(values: np.ndarray, host: np.ndarray) -> np.ndarray:
+    """Values of the channels, repeated along a row: numpy is slow where it broadcasts along three elements."""
+    return np.tile(values, (host.shape[1], 1)) if host.ndim == 3 and values.shape == host.shape[2:] else values
 
 
 def scaled(host: np.ndarray, factor: float) -> np.ndarray:
@@ -71,15 +77,15 @@ def scaled(host: np.ndarray, factor: float) -> np.ndarray:
 def contrasted(host: np.ndarray, factor: float) -> np.ndarray:
     """Each colour's distance to the picture's mean grey, times `factor`."""
     _need_float32(host, "ContrastJitterAug")
-    mean = (host * GREY).sum(dtype=np.float32) * np.float32(3 * (1 - factor) / host.size)
+    mean = (host @ GREY).sum(dtype=np.float32) * np.float32(3 * (1 - factor) / host.size)
     return host * np.float32(factor) + mean
 
 
 def saturated(host: np.ndarray, factor: float) -> np.ndarray:
     """Each colour's distance to the grey of its pixel, times `factor`."""
     _need_float32(host, "SaturationJitterAug")
-    grey = (host * GREY).sum(2, keepdims=True)
-    return host * np.float32(factor) + grey * np.float32(1 - factor)
+    grey = (host @ GREY) * np.float32(1 - factor)
+    return host * np.float32(factor) + np.repeat(grey, 3, 1).reshape(host.shape)
 
 
 def turned(host: np.ndarray, turn: float, to_yiq: np.ndarray, from_yiq: np.ndarray) -> np.ndarray:
@@ -92,13 +98,13 @@ def turned(host: np.ndarray, turn: float, to_yiq: np.ndarray, from_yiq: np.ndarr
 def mixed(host: np.ndarray, matrix: np.ndarray, what: str) -> np.ndarray:
     """Each pixel times a matrix of (3, 3)."""
     _need_float32(host, what)
-    return host @ matrix.astype(np.float32)
+    return (host.reshape(-1, 3) @ matrix.astype(np.float32)).reshape(host.shape)
 
 
 def lit(host: np.ndarray, light: np.ndarray) -> np.ndarray:
     """`light`, one number a channel, added to each pixel."""
     _need_float32(host, "LightingAug")
-    return host + light.astype(np.float32)
+    return host + _row(light.astype(np.float32), host)
 
 
 def _need_float32(host: np.ndarray, what: str) -> None:

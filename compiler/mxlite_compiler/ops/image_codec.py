@@ -46,7 +46,7 @@ def decode(data: bytes, flag: int, to_rgb: bool, what: str) -> np.ndarray:
         raise _undecodable(data, what)
     if not flag:
         return found[..., None]
-    return np.ascontiguousarray(found[..., ::-1]) if to_rgb else found
+    return cv2.cvtColor(found, cv2.COLOR_BGR2RGB) if to_rgb else found
 
 
 def _decode_with_pillow(data: bytes, flag: int, to_rgb: bool, what: str) -> np.ndarray:
