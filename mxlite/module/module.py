@@ -30,12 +30,19 @@ class Module(Binding):
     `forward`, `backward`, `update` by the batch, or `fit`, `score`, `predict` for all of it. A batch of another shape
     than the bound one is bound on the fly and shares the parameters.
 
+    Several devices compute a batch together, as one program: each has a part of the batch, and all of the parameters
+    and of the optimizer's state. The numbers are those of one device, but for the order of sums. So BatchNorm takes
+    the statistics of the whole batch; MXNet takes those of each device's part. What cannot be split (Python operators,
+    sparse parameters, `group2ctxs`) runs on the first device, which a line of the log says.
+
     Args:
         symbol: the network.
         data_names, label_names: which arguments are fed by batches.
         logger: where `fit` logs.
-        context: a Context or a list of them, of which the first is used.
-        work_load_list, compression_params: accepted as in MXNet.
+        context: a Context, or a list of those that compute a batch together; as many of them take part as divide the
+            batch size. Labels of one device count once.
+        work_load_list: accepted as in MXNet; the parts of a batch are equal.
+        compression_params: accepted as in MXNet; gradients are not compressed.
         group2ctxs: devices by the attribute ``ctx_group``: a dict of Contexts, or of lists of them, or a list of
             dicts; the first of a list is used.
         fixed_param_names: parameters that are not trained.
@@ -145,7 +152,8 @@ class Module(Binding):
             synchronise(executor, self._param_names)
         updated, names = self._optimizer, self._param_names
         if self._precision is not None:
-            updated, names = self._precision.optimizer(updated, names, self._scales)
+            arguments = lambda: self._bound("load_optimizer_states").arg_dict  # noqa: E731
+            updated, names = self._precision.optimizer(updated, names, self._scales, arguments)
         self._updates = update_rule(updated, names, executor)
         self.optimizer_initialized = True
         if self._states_file is not None:
