@@ -232,7 +232,7 @@ class BaseModule(abc.ABC):
             eval_metric: what to log on the training data.
             epoch_end_callback: called with (epoch, symbol, arg_params, aux_params).
             batch_end_callback: called with a `BatchEndParam`; looking at its metric waits for the device.
-            kvstore: accepted as in MXNet; one program serves all devices.
+            kvstore: as for `init_optimizer`.
             optimizer, optimizer_params: as for `init_optimizer`.
             eval_end_callback, eval_batch_end_callback: for the evaluation.
             initializer, arg_params, aux_params, allow_missing, force_init: as for `init_params`;
