@@ -156,7 +156,7 @@ class Checkpoint:
             "random": state.random_state(),
         }
         held = {
-            "optimizers": [state.optimizer_state(rule.optimizer, module.logger) for rule in rules],
+            "optimizers": [state.optimizer_state(state.counting(rule.optimizer), module.logger) for rule in rules],
             "workers": workers.gathered(own, all_workers),
         }
         args, aux = module.get_params()
@@ -182,14 +182,14 @@ class Checkpoint:
         dumped = [read_file(path) for path in self._states_paths(found.epoch, len(rules))]
         # What can be refused comes before what changes something.
         for rule, kept in zip(rules, saved["optimizers"], strict=True):
-            state.check_optimizer(rule.optimizer, kept)
+            state.check_optimizer(state.counting(rule.optimizer), kept)
         both = {name: it for name, it in iterators.items() if name in own["iterators"]}
         for name, it in both.items():
             state.check_iterator(name, it, own["iterators"][name])
         module.set_params(args, aux)
         for rule, kept, data in zip(rules, saved["optimizers"], dumped, strict=True):
             rule.loads(data)
-            state.load_optimizer(rule.optimizer, kept, module.logger)
+            state.load_optimizer(state.counting(rule.optimizer), kept, module.logger)
         for part, states, keys in zip(parts, own["carried"], own["keys"], strict=True):
             if states:
                 part.set_states(states)

@@ -14,6 +14,7 @@ from ..base import MXNetError
 from ..io.desc import state_of
 from ..lr_scheduler import LRScheduler
 from ..optimizer import Optimizer
+from ..optimizer.loss_scaling import Skipping
 from .values import encode
 
 #: Attributes of an optimizer that describe the network, or are told by others.
@@ -23,6 +24,11 @@ _RATES = ("lr", "wd", "rescale_grad")
 
 
 # ---------------------------------------------------------------- optimizers
+
+
+def counting(optimizer: Any) -> Optimizer:
+    """The optimizer that counts the updates: behind a scaling of the loss, which keeps what it needs in its arrays."""
+    return optimizer.optimizer if isinstance(optimizer, Skipping) else optimizer
 
 
 def optimizer_state(optimizer: Optimizer, logger: Any) -> dict[str, Any]:

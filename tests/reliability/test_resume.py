@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
 
 import numpy as np
+import optax
 import pytest
 
 import mxlite as mx
+from mxlite.module import precision
+from mxlite.optimizer import states
+from mxlite.optimizer.loss_scaling import LossScale
 from tests.reliability.trainings import TRAININGS, classifier, module, quietly, weights
 
 OPTIMIZERS = {
@@ -68,6 +73,25 @@ def test_every_optimizer_goes_on(name: str, tmp_path: Path):
 def test_a_users_optimizer_goes_on(tmp_path: Path):
     whole, resumed = both(tmp_path, optimizer="drifting", optimizer_params={})
     assert whole == resumed
+
+
+def test_an_optax_rule_goes_on(tmp_path: Path):
+    rule = optax.chain(optax.add_noise(0.1, 0.5, 7), optax.adamw(optax.linear_schedule(0.05, 0.0, 12)))
+    whole, resumed = both(tmp_path, optimizer=rule, optimizer_params={})
+    assert whole == resumed
+
+
+def test_a_scaled_loss_goes_on(tmp_path: Path):
+    """In float16 the scale of the loss halves until no gradient is infinite; the first one here is too large."""
+    mx.contrib.amp.init("float16")
+    used = precision.current()
+    assert used is not None
+    mx.contrib.amp.reset()
+    with precision.using(dataclasses.replace(used, scale=LossScale(2.0**20, 2))):
+        whole, resumed = both(tmp_path, optimizer="adam", optimizer_params={"learning_rate": 0.01})
+    assert whole == resumed
+    scales = [states.loads((tmp_path / f"net-000{i}.states").read_bytes())[0][2][0].asscalar() for i in (1, 2, 3)]
+    assert 2.0**20 > scales[0] > scales[2], scales
 
 
 @pytest.mark.parametrize(
