@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mxlite_compiler.passes import OpLists, mixed_precision, scale_losses
@@ -47,8 +47,16 @@ class Precision:
         if self.scale is not None and LOSS_SCALE in arguments:
             arguments[LOSS_SCALE][:] = self.scale.init
 
-    def optimizer(self, optimizer: Any, names: Sequence[str], scales: Sequence[str]) -> tuple[Any, list[str]]:
+    def optimizer(
+        self,
+        optimizer: Any,
+        names: Sequence[str],
+        scales: Sequence[str],
+        arguments: Callable[[], Mapping[str, NDArray]],
+    ) -> tuple[Any, list[str]]:
         """What updates the parameters `names` and the `scales` of a network, and the names of all that it updates.
+
+        `arguments` gives the arrays of the network by name.
 
         Raises:
             MXNetError: the loss is scaled and the optimizer is Python code, which cannot be skipped on the device.
@@ -60,7 +68,7 @@ class Precision:
                 f"{type(optimizer).__name__} updates weights by Python code of its own, which a step with gradients "
                 "that are not finite cannot skip; write it as build() of an Optimizer, or train in bfloat16"
             )
-        return Skipping(optimizer, self.scale), [*names, *scales]
+        return Skipping(optimizer, self.scale, lambda: arguments()[LOSS_SCALE]), [*names, *scales]
 
 
 class _Use:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ..ndarray import NDArray
 from .base import Optimizer, Transformation
 from .forms import State
 
@@ -67,7 +68,6 @@ def skipping(rule: Transformation, how: LossScale) -> Transformation:
         steps = {name: jnp.where(finite, u, 0) for name, u in dict(steps).items()}  # type: ignore[call-overload]
         inner = jax.tree.map(lambda new, old: jnp.where(finite, new, old), inner, state.inner)
         scale, good = _next(state.scale, state.good, finite, how)
-        # The variable follows the state: a state that is read from a file counts from the next step on.
         return {**steps, LOSS_SCALE: scale - params[LOSS_SCALE]}, Scaled(inner, scale, good)
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -86,10 +86,15 @@ class Skipping:
     """An optimizer for a module that scales its loss: `optimizer`, by the rule that `skipping` makes of its own.
 
     What it does not define itself, it takes from `optimizer`; the last of the parameters is `LOSS_SCALE`.
+
+    Args:
+        optimizer: the optimizer.
+        how: how the scale moves.
+        variable: gives the array of the scale in the network, which takes over the scale of states that are read.
     """
 
-    def __init__(self, optimizer: Optimizer, how: LossScale):
-        self.optimizer, self.how = optimizer, how
+    def __init__(self, optimizer: Optimizer, how: LossScale, variable: Callable[[], NDArray]):
+        self.optimizer, self.how, self.variable = optimizer, how, variable
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["optimizer"], name)
@@ -116,5 +121,6 @@ class Skipping:
         """`opt_state` with `state` for `name`."""
         if name == LOSS_SCALE:
             scale, good = state
+            self.variable()[:] = NDArray._wrap(scale)
             return opt_state._replace(scale=jnp.asarray(scale), good=jnp.asarray(good, jnp.int32))
         return opt_state._replace(inner=self.optimizer.with_mx_state(opt_state.inner, name, state))
