@@ -23,6 +23,7 @@ from . import executor as executor
 from . import image as image
 from . import initializer as initializer
 from . import io as io
+from . import kvstore as kvstore
 from . import libinfo as libinfo
 from . import log as log
 from . import lr_scheduler as lr_scheduler
@@ -47,6 +48,7 @@ from . import viz as viz
 # MXNet's short names; an assignment would be no module to a type checker.
 from . import image as img  # noqa: F401, isort: skip
 from . import initializer as init  # noqa: F401, isort: skip
+from . import kvstore as kv  # noqa: F401, isort: skip
 from . import module as mod  # noqa: F401, isort: skip
 from . import monitor as mon  # noqa: F401, isort: skip
 from . import ndarray as nd  # isort: skip
