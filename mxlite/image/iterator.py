@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base import MXNetError
+from ..base import MXNetError, nearest
 from ..context import cpu
 from ..io import DataBatch, DataDesc
 from ..io.source import checked_handling, uploads
@@ -53,8 +53,8 @@ class ImageIter(SampleIter):
             that batch tells how many are of the new epoch.
         preprocess_threads: how many threads decode; 0 decodes when a sample is needed. Subclasses that define
             `next_sample` or `imdecode` are not read ahead.
-        skip_broken: pass over pictures that cannot be decoded, and over records of an index that are damaged, with a
-            warning; else they are errors. Either way the next call goes on behind them.
+        on_error: what happens where a record or picture is broken: "raise" an MXNetError, as MXNet, or "skip" it with a
+            warning. Either way the next call goes on behind it.
 
     Attributes:
         auglist: the augmenters.
@@ -64,7 +64,7 @@ class ImageIter(SampleIter):
     Raises:
         DataError: (a ValueError and AssertionError) nothing to read from, or another dtype.
         IterError: (an MXNetError and AssertionError) shuffle or parts without an index, or a part that is none.
-        ValueError: another `data_shape`, `batch_size` or `last_batch_handle`.
+        ValueError: another `data_shape`, `batch_size`, `last_batch_handle` or `on_error`.
         MXNetError: files cannot be read; from `next` also a broken picture: the message has its key and offset, or its
             path.
 
@@ -90,7 +90,7 @@ class ImageIter(SampleIter):
         dtype: Any = "float32",
         last_batch_handle: str = "pad",
         preprocess_threads: int = 4,
-        skip_broken: bool = False,
+        on_error: str = "raise",
         **kwargs: Any,
     ):
         paths = path_imgrec, path_imglist, path_root, path_imgidx
@@ -102,13 +102,18 @@ class ImageIter(SampleIter):
         self.provide_label = [DataDesc(label_name, (self.batch_size, *self._label_shape()))]
         self.last_batch_handle = checked_handling(last_batch_handle)
         self.auglist: list[Any] = CreateAugmenter(self.data_shape, **kwargs) if aug_list is None else aug_list
-        self.skip_broken = skip_broken
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error={on_error!r} is none of raise, skip{nearest(str(on_error), ('raise', 'skip'))}")
+        self.on_error = on_error
         self._ahead = Ahead(_decoded, preprocess_threads, min(self.batch_size, 8 * max(preprocess_threads, 1)))
         #: Rows of the batch that is being filled, the first of them rolled over from the epoch before.
         self._rows: list[Row] = []
         self._rolled = 0
+        #: How many of its rows fill the batch up from the beginning.
+        self._pad = 0
         self._ended = False
-        self._skipped = 0
+        #: Rows, and pictures that were passed over, since the beginning.
+        self._found = self._skipped = 0
         self._where = "number: 0"
         self.reset()
 
@@ -125,18 +130,19 @@ class ImageIter(SampleIter):
     def reset(self) -> None:
         """Start the next epoch; rows that were to roll over are kept."""
         del self._rows[self._rolled :]
+        self._pad = 0
         self._begin(self.shuffle)
 
     def hard_reset(self) -> None:
         """Start over, and forget rows that were to roll over."""
-        self._rows, self._rolled = [], 0
-        self._begin(self.shuffle)
+        self._rolled = 0
+        self.reset()
 
     def _begin(self, shuffle: bool) -> None:
         self._ahead.clear()
         self._rewind(shuffle)
         self._ended = False
-        self._skipped = 0
+        self._found = self._skipped = 0
 
     def next_sample(self) -> tuple[Any, bytes]:
         """Label and content of the next picture file.
@@ -187,34 +193,31 @@ class ImageIter(SampleIter):
         while len(self._rows) < self.batch_size:
             row = None if self._ended else self._row()
             if row is None:
-                return self._last()
-            self._rows.append(row)
-        return self._batch(self.batch_size - self._rolled if self._rolled else 0)
+                self._at_end()
+            else:
+                self._rows.append(row)
+                self._found += 1
+        pad = self._pad or (self.batch_size - self._rolled if self._rolled else 0)
+        self._ended = self._pad > 0
+        return self._batch(pad)
 
-    def _last(self) -> DataBatch:
-        """The batch that the rows of this epoch do not fill. StopIteration when there is to be none."""
+    def _at_end(self) -> None:
+        """Begin again to fill up a batch, or StopIteration."""
         rows = self._rows
-        if not rows or self._ended or self.last_batch_handle == "discard":
+        if self._skipped and not self._found:
+            logging.warning("%s: all %d pictures were invalid and skipped", type(self).__name__, self._skipped)
+        if not rows or self._ended or not self._found or self.last_batch_handle == "discard":
             self._rows, self._ended = [], True
-            self._tell_skipped(bool(rows))
             raise StopIteration
         if self.last_batch_handle == "roll_over":
             self._rolled = len(rows)
             self._begin(shuffle=False)
             raise StopIteration
-        pad = self.batch_size - len(rows)
+        self._pad = self._pad or self.batch_size - len(rows)
         self._begin(shuffle=False)
-        while len(rows) < self.batch_size:
-            row = self._row()
-            if row is None:  # fewer than a batch in all: repeated
-                self._begin(shuffle=False)
-            else:
-                rows.append(row)
-        self._ended = True
-        return self._batch(pad)
 
     def _batch(self, pad: int) -> DataBatch:
-        rows, self._rows, self._rolled = self._rows, [], 0
+        rows, self._rows, self._rolled, self._pad = self._rows, [], 0, 0
         data = np.empty(self.provide_data[0].shape, np.float32)
         label = np.empty(self.provide_label[0].shape, np.float32)
         for i, row in enumerate(rows):
@@ -239,10 +242,10 @@ class ImageIter(SampleIter):
                 return self._sample()
             except StopIteration:
                 return None
-            except MXNetError as e:
-                if not self.skip_broken or (self.seq is None and not str(e).startswith("Broken")):
+            except (MXNetError, OSError) as e:
+                if self.on_error != "skip":
                     raise
-                logging.warning("%s, skipping", e)
+                logging.warning("%s: skipped: %s", type(self).__name__, e)
 
     def _sample(self) -> tuple[Any, NDArray]:
         kind = type(self)
@@ -268,10 +271,6 @@ class ImageIter(SampleIter):
     def _skip(self, error: Exception) -> None:
         self._skipped += 1
         logging.debug("Invalid image, skipping:  %s", error)
-
-    def _tell_skipped(self, some: bool) -> None:
-        if self._skipped and not some and self.cur == self._skipped:
-            logging.warning("%s: all %d pictures were invalid and skipped", type(self).__name__, self._skipped)
 
     def _label(self, label: Any) -> np.ndarray:
         values = pixels(label) if isinstance(label, NDArray) else np.asarray(label)

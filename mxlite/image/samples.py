@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..base import MXNetError
 from ..io import DataError, DataIter, IterError
 from ..ndarray import NDArray
 from ..recordio import MXIndexedRecordIO, MXRecordIO, unpack
+from ..recordio.lists import Listed, read_list
 
 
 class ListError(MXNetError, ValueError):
@@ -88,7 +88,7 @@ class SampleIter(DataIter):
             self._open(path_imgrec, path_imgidx)
         if path_imglist:
             logging.info("%s: loading image list %s...", type(self).__name__, path_imglist)
-            self.imglist = {key: (label.astype(dtype), path) for key, label, path in _lines(path_imglist)}
+            self.imglist = {x.number: (np.array(x.labels, dtype), x.path) for x in _listed(path_imglist)}
         elif isinstance(imglist, list):
             self.imglist = {str(i): _entry(row, dtype) for i, row in enumerate(imglist, 1)}
         if self.imgrec is None:
@@ -144,8 +144,15 @@ class SampleIter(DataIter):
         records = self.imgrec
         if records is None or records._reader is None:
             return None
-        where = f"number: {number}, record at offset {records._reader.at} of {records.uri!r}"
-        record = records.read()
+        reader = records._reader
+        where = f"number: {number}, record at offset {reader.at} of {records.uri!r}"
+        try:
+            record = records.read()
+        except MXNetError:
+            # The next call goes on behind what is damaged.
+            reader.seek(min(reader.at + 4, os.path.getsize(records.uri)))
+            reader.find()
+            raise
         return None if record is None else _sample(record, where)
 
     def read_image(self, fname: str) -> bytes:
@@ -176,17 +183,10 @@ def _entry(row: Any, dtype: Any) -> tuple[np.ndarray, str]:
     return np.atleast_1d(np.asarray(values, dtype)), row[-1]
 
 
-def _lines(path: Any) -> Iterator[tuple[int, np.ndarray, str]]:
-    """Key, labels and path of each line of a list; blank lines are passed over."""
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            fields: Sequence[str] = line.strip().split("\t")
-            if fields == [""]:
-                continue
-            try:
-                if len(fields) < 3:
-                    raise ValueError
-                yield int(fields[0]), np.array([float(x) for x in fields[1:-1]]), fields[-1]
-            except ValueError:
-                expected = "a number, labels and a path, with tabulators between"
-                raise ListError(f"{os.fspath(path)!r}, line {number}: expected {expected}, got {line!r:.80}") from None
+def _listed(path: Any) -> list[Listed]:
+    """The pictures of a list. OSError when there is none, ListError when a line is none."""
+    os.stat(path)  # a file that is missing is an OSError in MXNet
+    try:
+        return list(read_list(os.fspath(path)))
+    except MXNetError as e:
+        raise ListError(str(e)) from None

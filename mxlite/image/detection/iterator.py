@@ -30,7 +30,7 @@ class ImageDetIter(ImageIter):
         aug_list: detection augmenters; by default those of `CreateDetAugmenter` with `data_shape` and the further
             keywords.
         label_name: the name of the label.
-        preprocess_threads, skip_broken: as for `ImageIter`.
+        preprocess_threads, on_error: as for `ImageIter`.
 
     All labels are read once, when the iterator is made, to find the largest.
 
@@ -60,7 +60,7 @@ class ImageDetIter(ImageIter):
         label_name: str = "label",
         last_batch_handle: str = "pad",
         preprocess_threads: int = 4,
-        skip_broken: bool = False,
+        on_error: str = "raise",
         **kwargs: Any,
     ):
         self.label_shape: tuple[int, int] = (1, 5)
@@ -83,7 +83,7 @@ class ImageDetIter(ImageIter):
             label_name=label_name,
             last_batch_handle=last_batch_handle,
             preprocess_threads=preprocess_threads,
-            skip_broken=skip_broken,
+            on_error=on_error,
         )
         self._set_label_shape(self._largest_label())
 
