@@ -28,7 +28,7 @@ def augmenter(told: Augmentation, shape: tuple[int, ...], op: str) -> Change:
     height, width = shape[1:]
     changes: list[Change] = []
     if told.resize != -1:
-        changes.append(lambda picture, draw: _shorter_side(picture, told.resize, told.inter_method, draw))
+        changes.append(lambda picture, draw: shorter_side(picture, told.resize, told.inter_method, draw))
     if _is_affine(told):
         changes.append(lambda picture, draw: _affine(picture, told, draw))
     if told.pad:
@@ -117,7 +117,8 @@ def border(picture: np.ndarray, sizes: tuple[int, int, int, int], value: int) ->
     return cv.copyMakeBorder(picture, *sizes, cv.BORDER_CONSTANT, value=(value,) * 4)
 
 
-def _shorter_side(picture: np.ndarray, size: int, method: int, draw: Random) -> np.ndarray:
+def shorter_side(picture: np.ndarray, size: int, method: int, draw: Random) -> np.ndarray:
+    """The picture in the size whose shorter side is `size`; `method` as `inter_method`."""
     height, width = picture.shape[:2]
     if height > width:
         return resized(picture, size, size * height // width, method, draw)

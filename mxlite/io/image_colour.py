@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 import numpy as np
@@ -15,7 +15,8 @@ from .image_params import Augmentation
 _PRINCIPAL = np.array(
     [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
 ) * [55.46, 4.794, 1.148]  # fmt: skip
-_BYTES = np.arange(256.0)
+#: What a byte can be.
+BYTES = np.arange(256.0)
 
 
 def colours(told: Augmentation) -> list[Callable[[np.ndarray, Random], np.ndarray]]:
@@ -48,31 +49,32 @@ def _jittered(picture: np.ndarray, told: Augmentation, draw: Random) -> np.ndarr
     for name, most in steps:
         factor = 1 + draw.uniform(-most, most)
         if name == "brightness":
-            picture = mapped(picture, _BYTES * factor)
+            picture = mapped(picture, BYTES * factor)
             continue
         # MXNet weighs blue as if it were red, and red as if it were blue.
         grey = cv.cvtColor(picture, cv.COLOR_RGB2GRAY)
         if name == "contrast":
-            picture = mapped(picture, _BYTES * factor + cv.mean(grey)[0] * (1 - factor))
+            picture = mapped(picture, BYTES * factor + cv.mean(grey)[0] * (1 - factor))
         else:
             picture = cv.addWeighted(picture, factor, cv.merge([grey] * 3), 1 - factor, 0)
     return picture
 
 
 def _shifted(picture: np.ndarray, told: Augmentation, draw: Random) -> np.ndarray:
-    """Hue, lightness and saturation with something added."""
+    # As in MXNet, large shifts are rarer than small ones: a sum of two draws.
+    most = told.random_h, told.random_l, told.random_s
+    return shifted(picture, [int((draw.random() + 4 * draw.random()) / 5 * x * 2 - x) for x in most])
+
+
+def shifted(picture: np.ndarray, shifts: Sequence[int]) -> np.ndarray:
+    """The picture with something added to hue, lightness and saturation."""
     cv = opencv()
     hls = cv.cvtColor(picture, cv.COLOR_BGR2HLS)
-    # As in MXNet, large shifts are rarer than small ones: a sum of two draws.
-    shifts = [
-        int((draw.random() + 4 * draw.random()) / 5 * most * 2 - most)
-        for most in (told.random_h, told.random_l, told.random_s)
-    ]
-    table = np.minimum(_BYTES[:, None] + shifts, [180, 255, 255])
+    table = np.minimum(BYTES[:, None] + shifts, [180, 255, 255])
     return cv.cvtColor(mapped(hls, table), cv.COLOR_HLS2BGR)
 
 
 def _noisy(picture: np.ndarray, deviation: float, draw: Random) -> np.ndarray:
     """One colour added to all pixels."""
     noise = _PRINCIPAL @ [draw.gauss(0, deviation) for _ in range(3)]
-    return mapped(picture, np.floor(np.maximum(_BYTES[:, None] + noise[::-1], 0)))
+    return mapped(picture, np.floor(np.maximum(BYTES[:, None] + noise[::-1], 0)))

@@ -28,6 +28,7 @@ class RecordFile:
 
     Attributes:
         numbers: of the records of the part.
+        total: how many records the whole file has.
 
     Raises:
         MXNetError: a file is not there or damaged, there is no such part, or no record in it.
@@ -53,7 +54,8 @@ class RecordFile:
             # As in MXNet, a part is a range of bytes; a record belongs to that in which it begins.
             step = (-(-self._size // parts) + 3) // 4 * 4
             start, stop = np.searchsorted(self._offsets, [step * part, step * (part + 1)])
-        self.numbers = np.arange(len(self._offsets))[start:stop]
+        self.total = len(self._offsets)
+        self.numbers = np.arange(self.total)[start:stop]
         if not len(self.numbers):
             where = f"part {part} of {parts} of {self.path!r}" if parts > 1 else f"{self.path!r}"
             raise self._refused(f"{where} holds no records")

@@ -47,7 +47,6 @@ class Batches:
         batch_size: pictures of a batch.
         round_batch: whether pictures from the beginning fill up the last batch, and the next epoch begins behind them.
             Without, zeros fill it up. `pad` tells how many there are.
-        label_width: how many numbers the label of a picture has.
         preprocess_threads: how many threads decode and change pictures.
         prefetch_buffer: how many batches are ready ahead.
         on_error: what happens where a record or picture is broken: "raise" an MXNetError, as MXNet, or "skip" it with a
@@ -61,7 +60,6 @@ class Batches:
     data_shape: Annotated[Shape, Range(low=1)]
     batch_size: Annotated[int, Range(low=1)]
     round_batch: bool = True
-    label_width: int = 1
     preprocess_threads: Annotated[int, Range(low=1)] = 4
     prefetch_buffer: Annotated[int, Range(low=0)] = 4
     on_error: Literal["raise", "skip"] = "raise"
@@ -69,6 +67,17 @@ class Batches:
     verbose: bool = True
     ctx: Literal["cpu", "gpu"] = "gpu"
     device_id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """What the label of a picture is.
+
+    Args:
+        label_width: how many numbers it has.
+    """
+
+    label_width: Annotated[int, Range(low=1)] = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,3 +171,114 @@ class Normalization:
     scale: float = 1.0
     max_random_contrast: float = 0.0
     max_random_illumination: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxRecords(Records):
+    __doc__ = Records.__doc__
+
+    path_imgrec: str = "./data/imgrec.rec"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxLabels:
+    """How the labels of pictures with boxes are made.
+
+    Args:
+        label_width: how many numbers the label of each record has; -1 for any.
+        label_pad_width: how many numbers there are for a label in a batch; 0 for as many as the longest one has.
+        label_pad_value: what fills up shorter ones.
+    """
+
+    label_width: int = -1
+    label_pad_width: int = 0
+    label_pad_value: float = -1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxAugmentation:
+    """How a picture and its boxes are changed, in this order.
+
+    Args:
+        resize: the shorter side becomes so long; -1 for no change.
+        max_random_hue, max_random_saturation, max_random_illumination: added to hue (0 to 180), saturation and
+            lightness (0 to 255), up to this in either direction, each with the probability `random_hue_prob`,
+            `random_saturation_prob`, `random_illumination_prob`.
+        max_random_contrast: all is multiplied by a factor of 1 - to 1 + this, with the probability
+            `random_contrast_prob`.
+        rand_mirror_prob: the probability of being mirrored, left to right.
+        rand_pad_prob: the probability of becoming a part, anywhere, of a picture that is up to `max_pad_scale` times as
+            wide and high and else has the value `fill_value`.
+        rand_crop_prob: the probability of being cropped. `num_crop_sampler` samplers try it, in a random order, each
+            `max_crop_trials` times; the first crop that will do is taken, and without one there is none. Of all that
+            follows there is one number, or one for each sampler.
+        min_crop_scales, max_crop_scales: the root of the share of the area.
+        min_crop_aspect_ratios, max_crop_aspect_ratios: width to height, in pixels.
+        min_crop_overlaps, max_crop_overlaps: the common area of crop and box, as a share of the area of both together.
+            A crop will do if one box has this and the two below, and one box stays.
+        min_crop_sample_coverages, max_crop_sample_coverages: the same as a share of the crop.
+        min_crop_object_coverages, max_crop_object_coverages: the same as a share of the box.
+        crop_emit_mode: a box stays if its "center" is in the crop, or, with "overlap", if more than
+            `emit_overlap_thresh` of its area is.
+        inter_method: as of `ImageRecordIter`.
+        resize_mode: "force" makes data_shape of what is there; "fit" makes it as large as fits into it without another
+            ratio of width to height, "shrink" the same, but nothing is enlarged. Zeros stand below and to the right.
+        seed: of the order, and of what is random here.
+        aug_seq: only "det_aug_default", once or several times with ``,`` between.
+    """
+
+    aug_seq: str = "det_aug_default"
+    resize: int = -1
+    rand_crop_prob: float = 0.0
+    min_crop_scales: Floats = (0.0,)
+    max_crop_scales: Floats = (1.0,)
+    min_crop_aspect_ratios: Floats = (1.0,)
+    max_crop_aspect_ratios: Floats = (1.0,)
+    min_crop_overlaps: Floats = (0.0,)
+    max_crop_overlaps: Floats = (1.0,)
+    min_crop_sample_coverages: Floats = (0.0,)
+    max_crop_sample_coverages: Floats = (1.0,)
+    min_crop_object_coverages: Floats = (0.0,)
+    max_crop_object_coverages: Floats = (1.0,)
+    num_crop_sampler: Annotated[int, Range(low=0)] = 1
+    crop_emit_mode: Literal["center", "overlap"] = "center"
+    emit_overlap_thresh: float = 0.300000012
+    max_crop_trials: Shape = (25,)
+    rand_pad_prob: float = 0.0
+    max_pad_scale: float = 1.0
+    max_random_hue: int = 0
+    random_hue_prob: float = 0.0
+    max_random_saturation: int = 0
+    random_saturation_prob: float = 0.0
+    max_random_illumination: int = 0
+    random_illumination_prob: float = 0.0
+    max_random_contrast: float = 0.0
+    random_contrast_prob: float = 0.0
+    rand_mirror_prob: float = 0.0
+    fill_value: int = 127
+    inter_method: int = 1
+    resize_mode: Literal["fit", "force", "shrink"] = "force"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxNormalization:
+    """How bytes become numbers: ``(byte - mean) * scale / std``.
+
+    Args:
+        mean_img: a file with the mean picture, under the name ``mean_img``. Where it is missing, it is made of the
+            records first and saved.
+        mean_r, mean_g, mean_b, mean_a: what is subtracted from each channel.
+        std_r, std_g, std_b, std_a: what each channel is divided by; 0 for nothing.
+        scale: a factor for all.
+    """
+
+    mean_img: str = ""
+    mean_r: float = 0.0
+    mean_g: float = 0.0
+    mean_b: float = 0.0
+    mean_a: float = 0.0
+    std_r: float = 0.0
+    std_g: float = 0.0
+    std_b: float = 0.0
+    std_a: float = 0.0
+    scale: float = 1.0

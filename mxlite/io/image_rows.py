@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -24,13 +25,16 @@ _DECODE = {1: 0, 3: 1, 4: -1}
 Label = Callable[[IRHeader], Any]
 
 
-def row_maker(channels: int, change: Change, write: Write, label: Label) -> Row:
+def row_maker(channels: int, change: Change, label: Label, write: Write) -> Row:
     """What makes a row of a record, for `PictureBatches`."""
 
     def make(record: bytes, draw: Random, data: np.ndarray, labels: np.ndarray) -> int:
         header, content = unpack(record)
         labels[:] = label(header)
-        write(changed(decoded(content, channels), change, draw), draw, data)
+        picture = decoded(content, channels)
+        with guarded(picture):
+            picture = change(picture, draw)
+        write(picture, draw, data)
         return header.id
 
     return make
@@ -46,10 +50,11 @@ def decoded(content: bytes, channels: int) -> np.ndarray:
     return picture
 
 
-def changed(picture: np.ndarray, change: Change, draw: Random) -> np.ndarray:
-    """What `change` makes of the picture. MXNetError where opencv cannot."""
+@contextmanager
+def guarded(picture: np.ndarray) -> Iterator[None]:
+    """MXNetError where opencv cannot change the picture."""
     try:
-        return change(picture, draw)
+        yield
     except opencv().error as e:
         size = " x ".join(map(str, picture.shape))
         raise MXNetError(f"a picture of {size} cannot be changed as asked: {e.err} ({e.func})") from None
@@ -69,22 +74,26 @@ def labels_of_records(width: int) -> Label:
 
 
 def labels_of_list(path: str, width: int) -> Label:
-    """The labels in a list of pictures, by the number of the record.
+    """The labels in a list of pictures, by the number of the record; all of them where `width` is -1.
 
     Raises:
         MXNetError: the list cannot be read, or a line has fewer than `width` labels.
     """
-    known: Mapping[int, np.ndarray] = {}
-    for listed in read_list(path):
-        if len(listed.labels) < width:
-            problem = f"{len(listed.labels)} labels, label_width={width} needs as many"
-            raise MXNetError(f"{path!r}: picture {listed.number} has {problem}")
-        known[listed.number] = np.array(listed.labels[:width], np.float32)
+    known = listed_labels(path)
+    for number, labels in known.items():
+        if len(labels) < width:
+            problem = f"{len(labels)} labels, label_width={width} needs as many"
+            raise MXNetError(f"{path!r}: picture {number} has {problem}")
 
     def label(header: IRHeader) -> np.ndarray:
         found = known.get(header.id)
         if found is None:
             raise MXNetError(f"fail to find imagelabel for id {header.id} in {path!r}")
-        return found
+        return found if width < 0 else found[:width]
 
     return label
+
+
+def listed_labels(path: str) -> dict[int, np.ndarray]:
+    """The labels in a list of pictures, float32, by number. MXNetError when it cannot be read."""
+    return {listed.number: np.array(listed.labels, np.float32) for listed in read_list(path)}

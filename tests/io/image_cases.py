@@ -112,14 +112,13 @@ for name, params in {
 for method in (0, 2, 3, 4, 9):
     _add(f"det_inter_{method}", BOXES, iterator="ImageDetRecordIter", inter_method=method)
 
-#: What is random: name -> (file, parameters). The files hold one picture 400 times.
+#: What is random: name -> (picture, parameters). It stands in 400 records.
 SAMPLED = {}
 
 
-def _sample(file, *names, **params):
-    side = 20 if file == "slope" else 8
-    for name in names:
-        SAMPLED[name] = (file + ".rec", {"data_shape": (3, side, side), "batch_size": 100, **params})
+def _sample(picture, name, **params):
+    side = 20 if picture == "slope" else 8
+    SAMPLED[name] = (picture, {"data_shape": (3, side, side), "batch_size": 100, **params})
 
 
 _sample("slope", "rand_crop", rand_crop=True)
@@ -161,9 +160,46 @@ def sampled_pictures():
     return {"slope": slope, "flat": flat, "halves": halves}
 
 
-def features(data):
-    """What is compared of samples (count, 3, side, side): (features, count). On the slope, red tells x and green y."""
+# With boxes.
+CROP = {"rand_crop_prob": 1, "min_crop_scales": 0.3, "inter_method": 0}
+SMALL_CROP = {**CROP, "min_crop_scales": 0.2}
+NARROW = {**CROP, "min_crop_scales": 0.4, "max_crop_scales": 0.41}
+_sample("slope", "det_pad", rand_pad_prob=0.7, max_pad_scale=3, inter_method=0)
+_sample("slope", "det_crop", **CROP)
+_sample("slope", "det_crop_sometimes", **{**CROP, "rand_crop_prob": 0.5})
+_sample("slope", "det_crop_aspects", min_crop_aspect_ratios=0.5, max_crop_aspect_ratios=2, **NARROW)
+_sample("slope", "det_crop_wide", **{**CROP, "min_crop_scales": 0.9, "max_crop_aspect_ratios": 2})
+_sample("slope", "det_overlap", min_crop_overlaps=0.5, **CROP)
+_sample("slope", "det_sample_coverage", min_crop_sample_coverages=0.5, **SMALL_CROP)
+_sample("slope", "det_object_coverage", min_crop_object_coverages=0.7, **SMALL_CROP)
+_sample("slope", "det_object_coverage_below", max_crop_object_coverages=0.7, **SMALL_CROP)
+_sample("slope", "det_emit_overlap", crop_emit_mode="overlap", emit_overlap_thresh=0.5, **CROP)
+TWO = {"min_crop_scales": (0.3, 0.8), "max_crop_scales": (0.4, 0.9), "num_crop_sampler": 2, "rand_crop_prob": 1}
+_sample("slope", "det_samplers", inter_method=0, **TWO)
+FEW = {"min_crop_scales": 0.1, "max_crop_scales": 0.2, "min_crop_overlaps": 0.3, "max_crop_trials": 3}
+_sample("slope", "det_trials", **{**CROP, **FEW})
+_sample("slope", "det_pad_crop", rand_pad_prob=1, max_pad_scale=2, **NARROW)
+_sample("slope", "det_mirror", rand_mirror_prob=0.3)
+_sample("flat", "det_hue", max_random_hue=20, random_hue_prob=0.6)
+_sample("flat", "det_saturation", max_random_saturation=40, random_saturation_prob=0.6)
+LIGHT = {"max_random_illumination": 40, "random_illumination_prob": 0.6}
+_sample("flat", "det_light", **LIGHT)
+_sample("flat", "det_contrast", max_random_contrast=0.4, random_contrast_prob=0.6)
+_sample("flat", "det_colours", max_random_contrast=0.4, random_contrast_prob=0.6, max_random_hue=9, **LIGHT)
+
+
+def sampled_label(name, number):
+    """The label of a record for the sample `name`."""
+    return [2, 5, 1, 0.1, 0.1, 0.4, 0.5, 2, 0.5, 0.4, 0.9, 0.9] if name.startswith("det_") else number
+
+
+def features(data, label):
+    """What is compared of samples: data (count, 3, side, side), their labels; gives (features, count).
+
+    On the slope, red tells x and green y.
+    """
     red, green, blue = data[:, 0], data[:, 1], data[:, 2]
     corners = [plane[:, row, column] for plane in (red, green, blue) for row in (0, -1) for column in (0, -1)]
     inside = [red[:, 0, -1] - red[:, 0, 0], green[:, -1, 0] - green[:, 0, 0], red[:, 0, 0] - green[:, 0, 0]]
-    return np.stack([*corners, *inside, red.mean((1, 2)), (blue == 255).mean((1, 2))])
+    found = [*corners, *inside, red.mean((1, 2)), (blue == 255).mean((1, 2))]
+    return np.stack(found if label.ndim == 1 else [*found, *label.T])

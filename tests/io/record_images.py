@@ -14,7 +14,7 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from image_cases import CASES, SAMPLED, features, sampled_pictures  # noqa: E402
+from image_cases import CASES, SAMPLED, features, sampled_label, sampled_pictures  # noqa: E402
 
 FOLDER = os.path.join(HERE, "..", "golden", "io", "images")
 SIZES = [(24, 30), (33, 21), (18, 18), (26, 40), (20, 26), (35, 35), (17, 29)]
@@ -35,24 +35,24 @@ def write(name, labels, channels=3, fmt=".png", quality=9, seed=0):
     records.close()
 
 
-def write_many(name, image, count=400):
-    records = mx.recordio.MXRecordIO(name + ".rec", "w")
-    for number in range(count):
-        header = mx.recordio.IRHeader(0, number, number, 0)
+def write_sampled(name, image):
+    records = mx.recordio.MXRecordIO("sampled.rec", "w")
+    for number in range(400):
+        header = mx.recordio.IRHeader(0, sampled_label(name, number), number, 0)
         records.write(mx.recordio.pack_img(header, image, quality=3, img_fmt=".png"))
     records.close()
 
 
 def sample_all():
-    for name, image in sampled_pictures().items():
-        write_many(name, image)
     found = {}
-    for name, (path, params) in SAMPLED.items():
-        made = mx.io.ImageRecordIter(path_imgrec=path, verbose=False, **params)
-        found[name] = features(np.concatenate([batch.data[0].asnumpy() for batch in made])).astype(np.float32)
+    for name, (picture_name, params) in SAMPLED.items():
+        write_sampled(name, sampled_pictures()[picture_name])
+        maker = mx.io.ImageDetRecordIter if name.startswith("det_") else mx.io.ImageRecordIter
+        made = list(maker(path_imgrec="sampled.rec", verbose=False, **params))
+        data, label = (np.concatenate([getattr(b, x)[0].asnumpy() for b in made]) for x in ("data", "label"))
+        found[name] = features(data, label).astype(np.float32)
     np.savez_compressed("sampled.npz", **found)
-    for name in sampled_pictures():
-        os.remove(name + ".rec")
+    os.remove("sampled.rec")
 
 
 def box_label(*boxes):

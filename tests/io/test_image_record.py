@@ -22,7 +22,7 @@ import pytest
 import mxlite as mx
 from mxlite import recordio
 from mxlite.io import MXDataIter
-from tests.io.image_cases import CASES, SAMPLED, SMALL, features, sampled_pictures
+from tests.io.image_cases import BOXES, CASES, SAMPLED, SMALL, features, sampled_label, sampled_pictures
 
 IMAGES = Path(__file__).parent.parent / "golden" / "io" / "images"
 FACTS: dict[str, dict[str, Any]] = json.loads((IMAGES / "recorded.json").read_text())["cases"]
@@ -98,22 +98,28 @@ def test_batches(name: str, recorded: dict[str, np.ndarray]) -> None:
 
 @pytest.mark.parametrize("name", SAMPLED)
 def test_random_parts(name: str) -> None:
-    """Samples of what is random come from MXNet's distribution: Kolmogorov and Smirnov's distance at 0.1 %."""
-    path, params = SAMPLED[name]
-    image = sampled_pictures()[path[:-4]]
-    records = recordio.MXRecordIO(path, "w")
+    """Samples of what is random come from MXNet's distribution: Kolmogorov and Smirnov's distance at 0.005 %.
+
+    It is so far because about a thousand features are compared.
+    """
+    picture, params = SAMPLED[name]
+    image = sampled_pictures()[picture]
+    records = recordio.MXRecordIO("sampled.rec", "w")
     for number in range(400):
-        records.write(recordio.pack_img(recordio.IRHeader(0, number, number, 0), image, 3, ".png"))
+        header = recordio.IRHeader(0, sampled_label(name, number), number, 0)
+        records.write(recordio.pack_img(header, image, 3, ".png"))
     records.close()
-    it = mx.io.ImageRecordIter(path_imgrec=path, verbose=False, seed=1, **params)
-    found = features(np.concatenate([b.data[0].asnumpy() for b in it]))
-    told = np.load(IMAGES / "sampled.npz")[name]
+    make = mx.io.ImageDetRecordIter if name.startswith("det_") else mx.io.ImageRecordIter
+    batches = list(make(path_imgrec="sampled.rec", verbose=False, seed=1, **params))
+    data, label = (np.concatenate([getattr(b, x)[0].asnumpy() for b in batches]) for x in ("data", "label"))
+    found, told = features(data, label), np.load(IMAGES / "sampled.npz")[name]
+    assert found.shape == told.shape
     for mine, theirs in zip(found, told, strict=True):
         # Sums of float32 in another order make two of equal numbers.
         mine, theirs = np.sort(mine.round(3)), np.sort(theirs.astype(np.float64).round(3))
         values = np.union1d(mine, theirs)
         shares = [np.searchsorted(x, values + 1e-3, "right") / len(x) for x in (mine, theirs)]
-        assert np.abs(shares[0] - shares[1]).max() < 1.95 * (2 / 400) ** 0.5
+        assert np.abs(shares[0] - shares[1]).max() < 2.3 * (2 / 400) ** 0.5
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -127,7 +133,8 @@ def test_parameters_are_mxnets(name: str) -> None:
         else:
             assert default == (tuple(wanted) if isinstance(wanted, list) else wanted)
         assert key in made.__doc__
-    assert {*shown} - {*PARAMETERS[name]} == {"args", "kwargs", "data_name", "label_name", "on_error"}
+    more = {"args", "kwargs", "data_name", "label_name", "on_error"}
+    assert more <= {*shown} - {*PARAMETERS[name]} <= more | {"path_imgidx", "device_id"}
     assert "{" not in made.__doc__
 
 
@@ -307,6 +314,49 @@ def test_wrong_parameters(params: dict[str, Any], match: str) -> None:
     Path("empty.rec").touch()
     with pytest.raises(mx.MXNetError, match=match):
         small(**params)
+
+
+def with_boxes(label: Any, **params: Any) -> MXDataIter:
+    records = recordio.MXRecordIO("label.rec", "w")
+    header = recordio.IRHeader(0, label, 0, 0)
+    records.write(recordio.pack_img(header, np.zeros((20, 20, 3), np.uint8), 3, ".png"))
+    records.close()
+    wanted = {**BOXES, "path_imgrec": "label.rec", "batch_size": 1, "verbose": False}
+    return mx.io.ImageDetRecordIter(**{**wanted, **params})
+
+
+def test_labels_with_boxes() -> None:
+    """Their head may have more numbers, an object, too; one without an area is left out."""
+    label = [4, 6, 70, 80, 1, 0.25, 0.25, 0.5, 0.5, 9]
+    found = next(with_boxes(label, rand_mirror_prob=1)).label[0].asnumpy()[0]
+    np.testing.assert_allclose(found, [3, 16, 16, 10, 4, 6, 70, 80, 1, 0.5, 0.25, 0.75, 0.5, 9])
+    found = next(with_boxes([2, 5, 1, 0.5, 0.2, 0.3, 0.4])).label[0].asnumpy()[0]
+    assert found.tolist() == [3, 16, 16, 2, 2, 5, -1, -1, -1, -1, -1]
+    Path("box.lst").write_text("0\t2\t5\t7\t0\t0\t1\t0.5\tx.png\n")
+    found = next(with_boxes([2, 5, 1, 0.5, 0.2, 0.3, 0.4], path_imglist="box.lst")).label[0].asnumpy()[0]
+    assert found.tolist() == [3, 16, 16, 7, 2, 5, 7, 0, 0, 1, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("label", "params", "match"),
+    [
+        (1.0, {}, "record 0 at offset 0 of 'label.rec': the label is none with boxes"),
+        ([2, 5, 1, 0.1, 0.2, 0.3, 0.4, 5], {}, "the label is none with boxes"),
+        ([1, 5, 1, 0.1, 0.2, 0.3, 0.4], {}, "the label is none with boxes"),
+        ([2, 4, 1, 0.1, 0.2, 0.3, 0.4, 0.5], {}, "the label is none with boxes"),
+        ([2, 5, 1, 0, 0, 1, 1], {"label_width": 8}, "rec file provide 7-dimensional label but label_width is set to 8"),
+        ([2, 5, 1, 0, 0, 1, 1], {"label_pad_width": 3}, "label_pad_width: 3 smaller than estimated width: 7"),
+        ([2, 5, 1, 0, 0, 1, 1], {"min_crop_scales": (0.1, 0.2)}, "# of parameters/crop_samplers mismatch"),
+        ([2, 5, 1, 0, 0, 1, 1], {"min_crop_scales": 1.0}, "must be 0 <= min < max <= 1"),
+        ([2, 5, 1, 0, 0, 1, 1], {"min_crop_overlaps": 0.9, "max_crop_overlaps": 0.8}, "must be min <= max"),
+        ([2, 5, 1, 0, 0, 1, 1], {"resize_mode": "stretch"}, "resize_mode='stretch' must be one of"),
+        ([2, 5, 1, 0, 0, 1, 1], {"dtype": "uint8"}, "uint8 is not supported"),
+        ([2, 5, 1, 0, 0, 1, 1], {"aug_seq": "aug_default"}, "names something else than 'det_aug_default'"),
+    ],
+)
+def test_wrong_boxes(label: Any, params: dict[str, Any], match: str) -> None:
+    with pytest.raises(mx.MXNetError, match=match):
+        with_boxes(label, **params)
 
 
 def test_without_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
