@@ -19,7 +19,7 @@ import numpy as np
 
 from mxlite_compiler.errors import table
 
-from .. import environment
+from .. import distributed, environment
 from ..base import MXNetError, x64
 from ..context import Context, cpu, gpu, num_gpus, num_tpus, tpu
 from ..ndarray import array
@@ -40,7 +40,7 @@ EXTRAS = {
     "ipykernel": ("notebook", "notebooks"),
 }
 #: A variable whose name begins so is shown.
-PREFIXES = ("MXNET_", "MXLITE_", "JAX_", "XLA_", "CUDA_VISIBLE_DEVICES")
+PREFIXES = ("MXNET_", "MXLITE_", "DMLC_", "JAX_", "XLA_", "CUDA_VISIBLE_DEVICES")
 #: Where Linux shows that there is a GPU of NVIDIA, whatever JAX sees.
 NVIDIA = Path("/proc/driver/nvidia/version")
 
@@ -195,6 +195,7 @@ def _settings() -> dict[str, str]:
         "JAX's own device": str(jax.devices()[0]),
         "matmul precision": str(config.jax_default_matmul_precision or "JAX's default"),
         "compile cache": str(config.jax_compilation_cache_dir or "none"),
+        "part of a job": distributed.describe(os.environ),
     }
 
 

@@ -91,8 +91,9 @@ def environment(
     if timeout is not None:
         found[variables.JOIN_TIMEOUT] = str(timeout)
     if devices is not None:
-        flags = _DEVICE_COUNT.sub("", found.get("XLA_FLAGS", ""))
-        found["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count={devices}".strip()
+        # JAX refuses to be told twice.
+        found["XLA_FLAGS"] = _DEVICE_COUNT.sub("", found.get("XLA_FLAGS", "")).strip()
+        found["JAX_NUM_CPU_DEVICES"] = str(devices)
     share = devices or 1
     found.setdefault("JAX_LOCAL_DEVICE_IDS", ",".join(str(rank * share + i) for i in range(share)))
     found.setdefault("PYTHONUNBUFFERED", "1")  # the last lines of a worker that is killed are not lost

@@ -12,6 +12,7 @@ import os
 from .collectives import allreduce as allreduce
 from .collectives import broadcast as broadcast
 from .job import barrier as barrier
+from .job import describe as describe
 from .job import initialize as initialize
 from .job import is_initialized as is_initialized
 from .job import join as _join

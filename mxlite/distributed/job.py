@@ -18,7 +18,7 @@ from jax._src import xla_bridge
 from ..base import MXNetError, explain
 from . import variables as env
 from .variables import Place
-from .watch import HEARTBEAT_TIMEOUT, Watch
+from .watch import Watch
 
 #: Between two attempts to reach the coordinator, in seconds.
 _PAUSE = 0.2
@@ -63,7 +63,7 @@ def initialize(
         raise MXNetError(
             explain(f"{' and '.join(missing)} missing", op="mx.distributed.initialize", hint="give all three, or none")
         )
-    _start(where, env.timeout_in(os.environ) if timeout is None else timeout)
+    _start(where, env.seconds_in(os.environ, env.JOIN_TIMEOUT) if timeout is None else timeout)
 
 
 def join(variables: MutableMapping[str, str]) -> None:
@@ -76,7 +76,7 @@ def join(variables: MutableMapping[str, str]) -> None:
         return  # a process that a worker has started
     where = env.place_in(variables)
     if where is not None or env.automatic(variables):
-        _start(where, env.timeout_in(variables))
+        _start(where, env.seconds_in(variables, env.JOIN_TIMEOUT))
         variables[env.JOINED] = str(os.getpid())
 
 
@@ -136,11 +136,12 @@ def _start(where: Place | None, timeout: float) -> None:
     end = time.monotonic() + timeout
     if where is not None:
         (_check_port if where.rank == 0 else _reach)(where, timeout)
+    heartbeat = round(env.seconds_in(os.environ, env.HEARTBEAT_TIMEOUT))
     _configure()
-    _connect(where, end, timeout)
+    _connect(where, end, timeout, heartbeat)
     state = _jax_distributed.global_state
     global _watch
-    _watch = Watch(state.client, state.process_id, state.num_processes)
+    _watch = Watch(state.client, state.process_id, state.num_processes, heartbeat)
     _watch.start()
 
 
@@ -156,7 +157,7 @@ def _configure() -> None:
     jax.config.update("jax_enable_preemption_service", False)
 
 
-def _connect(where: Place | None, end: float, timeout: float) -> None:
+def _connect(where: Place | None, end: float, timeout: float, heartbeat: int) -> None:
     """`jax.distributed.initialize` with an exception where not all workers come in time."""
     address, workers, number = where or (None, None, None)
     failure: list[Exception] = []
@@ -165,7 +166,7 @@ def _connect(where: Place | None, end: float, timeout: float) -> None:
         try:
             jax.distributed.initialize(
                 address, workers, number,
-                initialization_timeout=_FOREVER, heartbeat_timeout_seconds=HEARTBEAT_TIMEOUT,
+                initialization_timeout=_FOREVER, heartbeat_timeout_seconds=heartbeat,
             )  # fmt: skip
         except Exception as e:  # noqa: BLE001 - raised below, in the thread that waits
             failure.append(e)
@@ -231,7 +232,7 @@ def _check_port(where: Place, timeout: float) -> None:
             raise MXNetError(explain(problem, op="mx.distributed", hint=hint)) from e
 
 
-def state(variables: Mapping[str, str]) -> str:
+def describe(variables: Mapping[str, str]) -> str:
     """One line that says whether this process is part of a job, for `mxlite doctor`."""
     if is_initialized():
         address = _jax_distributed.global_state.coordinator_address

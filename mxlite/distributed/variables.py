@@ -9,12 +9,14 @@ from typing import NamedTuple, NoReturn
 from ..base import MXNetError, explain
 
 COORDINATOR, NUM_WORKERS, RANK = "MXLITE_COORDINATOR", "MXLITE_NUM_WORKERS", "MXLITE_RANK"
-DISTRIBUTED, JOIN_TIMEOUT = "MXLITE_DISTRIBUTED", "MXLITE_JOIN_TIMEOUT"
+DISTRIBUTED = "MXLITE_DISTRIBUTED"
+JOIN_TIMEOUT, HEARTBEAT_TIMEOUT = "MXLITE_JOIN_TIMEOUT", "MXLITE_HEARTBEAT_TIMEOUT"
 #: Set by a process that has joined a job, for the processes that it starts: they inherit the variables, but are no
 #: workers.
 JOINED = "MXLITE_JOINED_BY"
-#: How long workers wait for one another at the start, in seconds. Clusters start them minutes apart.
-DEFAULT_TIMEOUT = 300.0
+#: How long workers wait for one another at the start: clusters start them minutes apart. And how long one may send no
+#: heartbeat before it counts as dead; heartbeats come from a thread that never waits for Python. In seconds.
+_DEFAULTS = {JOIN_TIMEOUT: 300, HEARTBEAT_TIMEOUT: 20}
 
 
 class Place(NamedTuple):
@@ -66,15 +68,19 @@ def place_in(variables: Mapping[str, str]) -> Place | None:
     return place(variables[COORDINATOR], _number(variables, NUM_WORKERS), _number(variables, RANK))
 
 
-def timeout_in(variables: Mapping[str, str]) -> float:
-    """How many seconds workers wait for one another at the start."""
-    text = variables.get(JOIN_TIMEOUT) or str(DEFAULT_TIMEOUT)
+def seconds_in(variables: Mapping[str, str], name: str) -> float:
+    """The time that JOIN_TIMEOUT or HEARTBEAT_TIMEOUT says, in seconds.
+
+    Raises:
+        MXNetError: it is less than a second, or no number.
+    """
+    text = variables.get(name) or str(_DEFAULTS[name])
     try:
         seconds = float(text)
     except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        _refuse(f"{JOIN_TIMEOUT}={text!r} is no time", "write seconds, such as 300")
+        seconds = 0.0
+    if not 1 <= seconds < float("inf"):
+        _refuse(f"{name}={text!r} is no time", f"write seconds, 1 or more; {_DEFAULTS[name]} is the default")
     return seconds
 
 

@@ -20,9 +20,6 @@ from typing import Any, NamedTuple
 
 import jax
 
-#: Seconds without a heartbeat after which JAX takes a worker for dead. Heartbeats come from a thread that never waits
-#: for Python.
-HEARTBEAT_TIMEOUT = 20
 #: Between two looks at the others, in seconds.
 PERIOD = 0.5
 #: How long worker 0, which holds the store, lets the others read why it fails.
@@ -64,14 +61,15 @@ class Watch:
     Args:
         client: JAX's client of the coordinator.
         rank, workers: this worker's place.
+        heartbeat: seconds without a heartbeat after which JAX takes a worker for dead.
 
     Attributes:
         launches: how many programs over all workers this one has launched.
         alone: set when no other worker is left to wait for.
     """
 
-    def __init__(self, client: Any, rank: int, workers: int):
-        self.client, self.rank, self.workers = client, rank, workers
+    def __init__(self, client: Any, rank: int, workers: int, heartbeat: int):
+        self.client, self.rank, self.workers, self.heartbeat = client, rank, workers, heartbeat
         self.launches = 0
         self._told = False
         self.alone = threading.Event()
@@ -111,7 +109,7 @@ class Watch:
             if r == self.rank:
                 continue
             if end is None and r not in alive:
-                found[r] = f"it has not been heard of for {HEARTBEAT_TIMEOUT} s: killed, or its machine is gone"
+                found[r] = f"it has not been heard of for {self.heartbeat} s: killed, or its machine is gone"
             elif end is not None and end.reason:
                 found[r] = end.reason
             elif end is not None and end.launches < self.launches:
@@ -168,8 +166,8 @@ class Watch:
             self._say(f"failed after others had ended: {_listed(reasons)}")
         elif lost_connection(error):
             # Who it was is known when its heartbeat fails; then `_look` names it and ends this process.
-            self._say(f"lost the connection to another worker; which one is known within {HEARTBEAT_TIMEOUT} s")
-            self.alone.wait(2 * HEARTBEAT_TIMEOUT)
+            self._say(f"lost the connection to another worker; which one is known within {self.heartbeat} s")
+            self.alone.wait(2 * self.heartbeat)
         self._tell(f"{type(error).__name__}: {error}"[:500])
         if self.rank == 0:
             self.alone.wait(_LAST_WORDS)
