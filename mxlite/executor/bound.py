@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -190,9 +190,12 @@ class Bound:
         # A compiled program gives fresh buffers only, so reading for it ends no ownership; Python code may keep them.
         return nd._cell.feed() if nd._view is None and self.fusable else nd._data
 
-    def donatable(self, nd: NDArray, name: str) -> jax.Array:
-        """The same in buffers that the program may reuse."""
-        return nd._cell.donatable() if self.layout is None else self.layout.donatable(nd, name)
+    def donatable(self, arrays: Mapping[str, Any], names: Iterable[str]) -> dict[str, jax.Array]:
+        """The contents of those of `arrays` that are bound as `names`, in buffers that the program may reuse."""
+        layout = self.layout
+        if layout is None:
+            return {n: arrays[n]._cell.donatable() for n in names}
+        return {n: layout.donatable(arrays[n], n) for n in names}
 
     @property
     def joins_metrics(self) -> bool:

@@ -184,9 +184,9 @@ class Step:
             (ex.program, updates.rule, tuple((m.key, m.outputs) for m in metrics), ex.adding, updates.names),
             lambda: _fuse(ex, updates, [(m.fn, m.outputs) for m in metrics]),
         )
-        params = {n: ex.donatable(ex.arg_dict[n], n) for n in updates.names}
-        aux = {n: ex.donatable(nd, n) for n, nd in ex.aux_dict.items()}
-        grads = {n: ex.donatable(ex.grad_dict[n], n) for n in ex.program.wrt}  # type: ignore[arg-type]
+        params = ex.donatable(ex.arg_dict, updates.names)
+        aux = ex.donatable(ex.aux_dict, ex.aux_dict)
+        grads = ex.donatable(ex.grad_dict, ex.program.wrt)
         args = {n: ex.feed(nd, n) for n, nd in ex.arg_dict.items() if n not in params}
 
         def take(outputs: Any, written: Any, grads: Any, params: Any, state: Any, states: Any) -> None:

@@ -157,7 +157,7 @@ class Updates:
         params, grads = executor.arg_dict, executor.grad_dict
         state = self.state_for(executor)
         update = UPDATES.get((self.rule, self.names, self.placement), self._compile)
-        current = {n: executor.donatable(params[n], n) for n in self.names}
+        current = executor.donatable(params, self.names)
         given = {n: executor.feed(grads[n], n) for n in self.names}  # type: ignore[arg-type]
 
         def take(new: Tree, state: Any) -> None:
