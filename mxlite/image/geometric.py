@@ -7,8 +7,6 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ..ndarray import NDArray
 from .augmenter import Augmenter
 from .crops import Size, center_crop, least_area, random_crop, random_size_crop, refuse
@@ -138,7 +136,7 @@ class HorizontalFlipAug(Augmenter):
 
 def mirrored(src: NDArray) -> NDArray:
     """A picture with left and right exchanged."""
-    return like(src, np.ascontiguousarray(pixels(src)[:, ::-1]))
+    return like(src, pixels(src)[:, ::-1].copy())
 
 
 class CastAug(Augmenter):

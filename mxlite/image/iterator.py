@@ -284,7 +284,8 @@ class ImageIter(SampleIter):
         if host.shape != self.data_shape:
             end = f"let aug_list end with ForceResizeAug({self.data_shape[:0:-1]}) or a crop of that size"
             raise ValueError(f"a picture became {host.shape}, but data_shape={self.data_shape}: {end}")
-        return Row(host, label)
+        # A copy: what augmenters return may be an array that they use again.
+        return Row(host.astype(np.float32), label.astype(np.float32))
 
 
 def _decoded(sample: Sample) -> NDArray:

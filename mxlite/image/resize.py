@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from mxlite_compiler.op import get_op
 from ..base import MXNetError, explain
 from ..ndarray import NDArray
 from ..ndarray._internal import _cvcopyMakeBorder, _cvimresize  # pyright: ignore[reportAttributeAccessIssue]
+from ..recordio.opencv import exact, opencv
 from .host import Picture, bind, deliver, like, picture, pixels, size_of
 
 NEAREST, LINEAR, CUBIC, AREA, LANCZOS, AUTO, RANDOM = 0, 1, 2, 3, 4, 9, 10
@@ -129,13 +129,13 @@ def interpolation(interp: int, old: tuple[int, int], new: tuple[int, int]) -> in
 
 def resized(host: np.ndarray, w: int, h: int, interp: int) -> np.ndarray:
     """`imresize` on the host."""
-    cv2 = _opencv()
+    cv2 = opencv()
     size_of(host, "_cvimresize")
     if not (isinstance(w, int | np.integer) and isinstance(h, int | np.integer)):
         raise MXNetError(explain(f"a size is whole numbers of pixels, got {w!r} x {h!r}", op="_cvimresize"))
     if cv2 is None or host.dtype.name not in _OPENCV or min(w, h) < 1:
         return _cvimresize(picture(host), w=w, h=h, interp=interp).asnumpy()
-    with _exact(cv2):
+    with exact(cv2):
         return cv2.resize(host, (w, h), interpolation=interp).reshape(h, w, host.shape[2])
 
 
@@ -152,7 +152,7 @@ def bordered(host: np.ndarray, around: tuple[int, int, int, int], values: Sequen
     channels = host.shape[2]
     values = tuple(values) * (channels if len(values) == 1 else 1)
     top, bottom, left, right = around
-    cv2 = _opencv()
+    cv2 = opencv()
     if cv2 is None or host.dtype.name not in _OPENCV or channels > 4 or len(values) != channels:
         sides = {"top": top, "bot": bottom, "left": left, "right": right}
         return _cvcopyMakeBorder(picture(host), **sides, type=kind, values=values).asnumpy()
@@ -162,26 +162,3 @@ def bordered(host: np.ndarray, around: tuple[int, int, int, int], values: Sequen
 
 #: What opencv resizes by every method; other dtypes go through the operator.
 _OPENCV = ("uint8", "float32", "float64")
-
-
-def _opencv() -> Any:
-    """The module cv2, or None."""
-    try:
-        import cv2
-    except ImportError:
-        return None
-    return cv2
-
-
-@contextmanager
-def _exact(cv2: Any) -> Iterator[None]:
-    """Without Intel's library in opencv, whose bilinear and cubic results are not those of opencv itself and of MXNet.
-
-    The switch belongs to the thread.
-    """
-    before = cv2.ipp.useIPP()
-    cv2.ipp.setUseIPP(False)
-    try:
-        yield
-    finally:
-        cv2.ipp.setUseIPP(before)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..base import MXNetError, nearest
 from .header import IRHeader, pack, unpack
+from .opencv import opencv
 
 _JPEG, _PNG = (".jpg", ".jpeg"), (".png",)
 
@@ -62,7 +63,7 @@ def encode(picture: np.ndarray, quality: int, fmt: str) -> bytes:
     kind = fmt.lower()
     if kind in _PNG:
         quality = min(quality, 9)
-    cv2 = _opencv()
+    cv2 = opencv()
     if cv2 is None:
         return _pillow_encode(picture, quality, kind)
     options = {_JPEG: [cv2.IMWRITE_JPEG_QUALITY, quality], _PNG: [cv2.IMWRITE_PNG_COMPRESSION, quality]}
@@ -77,7 +78,7 @@ def encode(picture: np.ndarray, quality: int, fmt: str) -> bytes:
 
 def decode(data: Any, iscolor: int) -> np.ndarray:
     """The picture in the file `data`, blue first; see `unpack_img`."""
-    cv2 = _opencv()
+    cv2 = opencv()
     if cv2 is None:
         return _pillow_decode(data, iscolor)
     try:
@@ -91,15 +92,6 @@ def decode(data: Any, iscolor: int) -> np.ndarray:
 
 def _told(data: Any) -> str:
     return f"data of {len(data)} bytes, beginning with {bytes(data[:8])!r}," if len(data) else "data of 0 bytes"
-
-
-def _opencv() -> Any:
-    """The module cv2, or None."""
-    try:
-        import cv2
-    except ImportError:
-        return None
-    return cv2
 
 
 def _pillow() -> Any:

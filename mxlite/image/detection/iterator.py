@@ -192,7 +192,7 @@ class ImageDetIter(ImageIter):
         try:
             self.check_valid_image([data])
             objects = self._parse_label(label)
-            data, objects = self.augmentation_transform(data, objects.copy())
+            data, objects = self.augmentation_transform(data, objects)
             self._check_objects(objects)
         except RuntimeError as e:
             return self._skip(e)
@@ -256,7 +256,7 @@ class ImageDetIter(ImageIter):
             label, data = found
             try:
                 self.check_valid_image([data])
-                data, objects = self.augmentation_transform(data, self._parse_label(label).copy())
+                data, objects = self.augmentation_transform(data, self._parse_label(label))
             except RuntimeError as e:
                 self._skip(e)
                 continue
