@@ -33,11 +33,6 @@ class Ahead:
         self._pool: ThreadPoolExecutor | None = None
         self._pid = 0
 
-    def __del__(self) -> None:
-        pool = getattr(self, "_pool", None)
-        if pool is not None and self._pid == os.getpid():
-            pool.shutdown(wait=False, cancel_futures=True)
-
     def clear(self) -> None:
         """Forget what waits."""
         for _, future in self._queue:
