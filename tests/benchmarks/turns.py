@@ -21,10 +21,9 @@ RESULTS = HERE / "results"
 class Oracle:
     """The real MXNet in a process of its own, which waits while others are measured."""
 
-    def __init__(self, python: str) -> None:
-        script = str(HERE / "oracle_worker.py")
+    def __init__(self, python: str, script: Path = HERE / "oracle_worker.py") -> None:
         self.process = subprocess.Popen(
-            [python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [python, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
 
     def __enter__(self) -> Oracle:
