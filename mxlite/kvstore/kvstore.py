@@ -273,5 +273,5 @@ def create(name: str = "local") -> KVStoreBase:
         hint = f"{instead!r} does what it is for" if instead else f"types are {', '.join(known)}"
         raise MXNetError(explain(f"there is no kvstore {name!r}{nearest(kind, known)}", op="mx.kv.create", hint=hint))
     if "async" in kind:
-        logging.info("kvstore %s: updates are synchronous, as with dist_sync; there is no parameter server", name)
+        logging.warning("kvstore %s: updates are synchronous, as with dist_sync; there is no parameter server", name)
     return KVStore(Store(kind))
