@@ -3,9 +3,9 @@
 
     python -m tests.reliability.kill --times 50            # --write: into tests/benchmarks/results/kill.md
 
-Half of the moments are random ones of the training, half lie inside the writing of files: at every other one of these
-the process kills itself in the middle of the bytes, before fsync, before or after a rename, or while old files are
-deleted. After each kill it is checked that
+Half of the moments are random ones in random epochs, half lie inside the writing of files: there the process kills
+itself in the middle of the bytes, before or after fsync or a rename, or while old files are deleted. After each kill it
+is checked that
 
 - no file is torn: each that has its final name is what the one of an undisturbed training is, byte for byte;
 - no more than the current epoch is lost: the newest complete checkpoint is that of the last epoch that had ended;
@@ -27,6 +27,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -160,30 +161,34 @@ def newest(folder: Path) -> int:
 
 
 class Reference:
-    """An undisturbed training: all files that it ever wrote, how long it takes, and in how many steps it writes."""
+    """An undisturbed training: all files that it ever wrote, the seconds of each epoch, the steps of its writing."""
 
     def __init__(self, name: str, folder: Path):
         self.name = name
         self.written, _, _ = self._run(folder / "all", None)
-        self.final, self.seconds, self.steps = self._run(folder / "last", 2)
+        self.final, self.epochs, self.steps = self._run(folder / "last", 2)
 
-    def _run(self, folder: Path, keep: int | None) -> tuple[dict[str, bytes], float, int]:
+    def _run(self, folder: Path, keep: int | None) -> tuple[dict[str, bytes], list[float], int]:
         folder.mkdir(parents=True)
         child = training(self.name, folder, keep=keep)
-        child.read()  # after what is compiled for the first batch
-        begun = time.perf_counter()
-        lines, code = child.end()
-        if code != 0:
+        begun = []
+        while (line := child.read()).startswith("epoch"):
+            begun.append(time.perf_counter())
+        begun.append(time.perf_counter())
+        if child.end()[1] != 0:
             raise RuntimeError(f"the undisturbed training {self.name} failed")
-        return files(folder), time.perf_counter() - begun, int(lines[-1].split()[1])
+        return files(folder), [late - early for early, late in pairwise(begun)], int(line.split()[1])
 
 
-def trial(reference: Reference, folder: Path, after: float | None, at: int | None) -> dict[str, Any]:
-    """One kill, `after` seconds of training or at a step of writing; then the training goes on. What was found."""
-    child = training(reference.name, folder, at)
-    lines = [child.read()]
-    if after is not None:
-        time.sleep(after)
+def trial(reference: Reference, folder: Path, moment: tuple[int, float] | int) -> dict[str, Any]:
+    """One kill, so many seconds after an epoch's first batch or at a step of writing; then the training goes on."""
+    lines = []
+    if isinstance(moment, int):
+        child = training(reference.name, folder, moment)
+    else:
+        child = training(reference.name, folder)
+        lines = [child.read() for _ in range(moment[0] + 1)]
+        time.sleep(moment[1])
         child.kill()
     more, code = child.end()
     lines += more
@@ -195,7 +200,7 @@ def trial(reference: Reference, folder: Path, after: float | None, at: int | Non
     resumed, ended = again.end()
     return {
         "training": reference.name,
-        "moment": f"{after * 1000:.0f} ms" if after is not None else f"step {at}",
+        "moment": f"step {moment}" if isinstance(moment, int) else f"epoch {moment[0]} + {moment[1] * 1000:.1f} ms",
         "killed": code == -signal.SIGKILL,
         "epoch": max(told, default=0),
         "newest": found,
@@ -222,12 +227,13 @@ def run(times: int, seed: int, names: list[str]) -> list[dict[str, Any]]:
         references = [Reference(name, Path(root) / name) for name in names]
         while (done := sum(r["killed"] for r in results)) < times:
             reference = references[done % len(references)]
-            by_time = done // len(references) % 2 == 0
-            after = draws.uniform(0, reference.seconds) if by_time else None
-            at = None if by_time else draws.randint(1, reference.steps)
+            epoch = draws.randrange(EPOCHS)
+            moment = epoch, draws.uniform(0, reference.epochs[epoch])
+            if done // len(references) % 2:
+                moment = draws.randint(1, reference.steps)
             folder = Path(root) / f"trial{len(results)}"
             folder.mkdir()
-            results.append(trial(reference, folder, after, at))
+            results.append(trial(reference, folder, moment))
             print(json.dumps(results[-1]), file=sys.stderr, flush=True)
     return results
 
