@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from matplotlib.pyplot import imread
 
 import bucketing_lm
+import gan
 import matrix_factorisation
 import multi_task
 import mxlite as mx
@@ -42,3 +46,12 @@ def test_multi_task_metric_is_the_accuracy_of_each() -> None:
     labels = [mx.nd.array([2, 0, 1]), mx.nd.array([0, 0, 1])]
     metric.update(labels, [mx.nd.one_hot(mx.nd.array([2, 0, 0]), 3), mx.nd.one_hot(mx.nd.array([1, 0, 0]), 2)])
     assert metric.get_name_value() == [("digit-accuracy", 2 / 3), ("odd-accuracy", 1 / 3)]
+
+
+def test_gan_draws_what_a_classifier_reads(tmp_path: Path) -> None:
+    options = "--epochs 3 --batch-size 32 --lr 0.002 --output".split()
+    result = gan.main([*options, str(tmp_path / "deeper" / "gan.png")])
+    assert result.scans > 8.5 and result.before < 1.5
+    assert result.drawn > 4  # MXNet: 6.4 to 7.4
+    assert result.digits >= 5
+    assert imread(result.picture).shape[:2] == (100, 100)
