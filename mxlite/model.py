@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .base import MXNetError
 from .ndarray.ndarray import NDArray
-from .serialize import params
+from .optimizer.states import dumps as dump_states
+from .serialize import params, read_file, sharded
 from .symbol.symbol import Symbol
 from .symbol.symbol import load as load_symbol
 
@@ -77,8 +78,12 @@ def save_checkpoint(
     logging.info('Saved checkpoint to "%s"', path)
 
 
-def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, Params, Params]:
+def load_checkpoint(prefix: str, epoch: int, backend: str = "params") -> tuple[Symbol, Params, Params]:
     """The network and its parameters that `save_checkpoint` wrote.
+
+    Args:
+        prefix, epoch: as given to `save_checkpoint`.
+        backend: "orbax" for what `mx.callback.do_checkpoint(prefix, backend="orbax")` wrote.
 
     Returns:
         The symbol, the arguments by name, the auxiliary states by name.
@@ -94,17 +99,24 @@ def load_checkpoint(prefix: str, epoch: int) -> tuple[Symbol, Params, Params]:
         hint = f"; there is {', '.join(near[:5])}" if near else ""
         raise MXNetError(f"cannot open {path!r}: no such file{hint}")
     symbol = load_symbol(path)
-    return (symbol, *load_params(prefix, epoch))
+    return (symbol, *load_params(prefix, epoch, backend))
 
 
-def load_params(prefix: str, epoch: int) -> tuple[Params, Params]:
-    """The arguments and auxiliary states in ``PREFIX-EPOCH.params``.
+def load_params(prefix: str, epoch: int, backend: str = "params") -> tuple[Params, Params]:
+    """The arguments and auxiliary states in ``PREFIX-EPOCH.params``, or in ``PREFIX-EPOCH.orbax``.
 
     Raises:
         MXNetError: the file is missing (the epochs that exist are listed), damaged, or no checkpoint.
+        ValueError: `backend` is neither "params" nor "orbax".
 
     Source: `mxnet.model.load_params`.
     """
+    if backend not in ("params", "orbax"):
+        raise ValueError(f"backend must be params or orbax, got {backend!r}")
+    if backend == "orbax":
+        path = folder_path(prefix, epoch)
+        arrays, _ = sharded.load(path)
+        return split_params({k: v for k, v in arrays.items() if not k.startswith("state:")}, path)
     path = _params_path(prefix, epoch)
     if not os.path.exists(path):
         epochs = saved_epochs(prefix)
@@ -145,6 +157,32 @@ def saved_epochs(prefix: str) -> list[int]:
     folder = os.path.dirname(prefix) or "."
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return sorted(int(m[1]) for name in names if (m := pattern.fullmatch(name)))
+
+
+def folder_path(prefix: str, epoch: int) -> str:
+    """The folder of an epoch that orbax writes."""
+    return f"{prefix}-{epoch:04d}.orbax"
+
+
+def read_states(path: str) -> bytes:
+    """Optimizer states as MXNet's files hold them: the content of such a file, or out of a folder that orbax wrote.
+
+    Raises:
+        MXNetError: it is missing or damaged, or the folder has no states.
+    """
+    if not os.path.isdir(path):
+        return read_file(path)
+    arrays, notes = sharded.load(path)
+    if not isinstance(notes, dict) or not isinstance(notes.get("states"), dict):
+        raise MXNetError(
+            f"{path!r} has no optimizer states; mx.callback.module_checkpoint(module, prefix, "
+            'save_optimizer_states=True, backend="orbax") saves them'
+        )
+
+    def filled(state: object) -> object:
+        return tuple(map(filled, state)) if isinstance(state, list) else None if state is None else arrays[str(state)]
+
+    return dump_states({int(index): filled(state) for index, state in notes["states"].items()})
 
 
 def _params_path(prefix: str, epoch: int) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 from ..base import MXNetError
 from ..executor import Executor
 from ..initializer import Uniform
-from ..model import load_checkpoint, save_checkpoint
+from ..model import load_checkpoint, read_states, save_checkpoint
 from ..ndarray import NDArray, concatenate
-from ..serialize import atomic_write, read_file
+from ..serialize import atomic_write
 from .base_module import StateError
 from .batches import batch_axis, described
 from .binding import Binding
@@ -321,13 +321,13 @@ class Module(Binding):
         atomic_write(fname, self._update_rule().dumps())
 
     def load_optimizer_states(self, fname: str) -> None:
-        """Read a state that `save_optimizer_states` or MXNet wrote.
+        """Read a state that `save_optimizer_states` or MXNet wrote, or one in a folder that orbax wrote.
 
         Raises:
             MXNetError: the file is missing, damaged, or does not fit the parameters.
         """
         self._bound("load_optimizer_states", optimizer=True)
-        self._update_rule().loads(read_file(fname))
+        self._update_rule().loads(read_states(fname))
 
 
 def _per_device(executor: Executor, arrays: Mapping[Any, Any], merge: bool) -> list[Any]:
