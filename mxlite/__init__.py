@@ -20,6 +20,7 @@ from . import engine as engine
 from . import environment as environment
 from . import error as error
 from . import executor as executor
+from . import executor_manager as executor_manager
 from . import image as image
 from . import initializer as initializer
 from . import io as io
@@ -65,6 +66,7 @@ from .context import current_context as current_context
 from .context import gpu as gpu
 from .context import num_gpus as num_gpus
 from .context import tpu as tpu
+from .executor_manager import DataParallelExecutorManager as _DataParallelExecutorManager
 from .module.feed_forward import FeedForward as _FeedForward
 from .serialize import params as _params
 from .util import is_np_array as is_np_array
@@ -80,6 +82,7 @@ __version__ = "0.1.0"
 
 # What stands above the arrays, or the checkpoints, and yet belongs to `mx.nd` and `mx.model`.
 model.FeedForward = _FeedForward
+model.DataParallelExecutorManager = _DataParallelExecutorManager  # type: ignore[attr-defined]
 model.Checkpoint = _Checkpoint
 nd.Custom = operator.custom
 nd.save = nd.utils.save = _params.save

@@ -55,7 +55,15 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mxlite.visualization",
         "mxlite.profiler",
     ),
-    ("mxlite.module", "mxlite.checkpoint", "mxlite.model", "mxlite.callback", "mxlite.deploy", "mxlite.test_utils"),
+    (
+        "mxlite.module",
+        "mxlite.executor_manager",
+        "mxlite.checkpoint",
+        "mxlite.model",
+        "mxlite.callback",
+        "mxlite.deploy",
+        "mxlite.test_utils",
+    ),
     ("mxlite.gluon", "mxlite.rnn", "mxlite.contrib"),
     ("mxlite.cli", "mxlite.__main__"),
 )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training and inference by the batch (`mx.mod`)."""
 
+from . import executor_group as executor_group
 from .base_module import BaseModule as BaseModule
 from .bucketing_module import BucketingModule as BucketingModule
 from .module import Module as Module

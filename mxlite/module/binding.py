@@ -25,6 +25,7 @@ from .description import (
     shape_key,
 )
 from .devices import choose, over_workers
+from .executors import Executors
 from .precision import current as current_precision
 from .updates import UpdateRule
 
@@ -114,6 +115,12 @@ class Binding(BaseModule):
     def output_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
         """Name and shape of each output."""
         return list(zip(self.output_names, [o.shape for o in self._bound("output_shapes").outputs], strict=True))
+
+    @property
+    def _exec_group(self) -> Executors:
+        """The executors and their arrays, for scripts that reach for them. StateError before `bind`."""
+        self._bound("_exec_group")
+        return Executors(self)
 
     def _bound(self, call: str, **needs: bool) -> Executor:
         self._require(call, **needs)
