@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Functions on pictures. Runs in Python 3.8, too."""
 
-from pictures import noise, png, smooth
+from pictures import noise, photograph, png, smooth
 
 
 def cases(mx, np, folder):
@@ -77,6 +77,10 @@ def cases(mx, np, folder):
     case("imdecode bytearray", lambda: image.imdecode(bytearray(data), to_rgb=0))
     case("imdecode numpy", lambda: image.imdecode(np.frombuffer(data, "uint8"), 0))
     case("imdecode array", lambda: image.imdecode(mx.nd.array(np.frombuffer(data, "uint8"), dtype="uint8"), flag=0))
+    for orientation in (1, 3, 6):
+        case(f"imdecode photograph {orientation}", lambda o=orientation: image.imdecode(photograph(o)))
+        case(f"imdecode photograph {orientation} grey", lambda o=orientation: image.imdecode(photograph(o), 0))
+        case(f"imdecode photograph {orientation} late", lambda o=orientation: image.imdecode(photograph(o, False)))
     case("imdecode text", lambda: image.imdecode("file.png"))
     case("imdecode list", lambda: image.imdecode([1, 2]))
     case("imdecode keyword", lambda: image.imdecode(data, foo=1))

@@ -34,6 +34,16 @@ def _chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def photograph(orientation, first=True):
+    """The content of a JPEG file, which a camera held so (EXIF, 1 to 8) wrote; its EXIF data first, or after JFIF's."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/image/picture.jpg"), "rb") as f:
+        data = f.read()
+    entry = struct.pack("<HHHIHHI", 1, 0x0112, 3, 1, orientation, 0, 0)
+    head = b"Exif\0\0II*\0" + struct.pack("<I", 8) + entry
+    at = 2 if first else 20
+    return data[:at] + b"\xff\xe1" + struct.pack(">H", len(head) + 2) + head + data[at:]
+
+
 def flat(np, number, height=6, width=8):
     """A picture whose colours all are ten times its number."""
     return np.full((height, width, 3), 10 * number, "uint8")

@@ -38,8 +38,11 @@ def decode(data: bytes, flag: int, to_rgb: bool, what: str) -> np.ndarray:
         import cv2
     except ImportError:
         return _decode_with_pillow(data, flag, to_rgb, what)
+    flags = cv2.IMREAD_COLOR if flag else cv2.IMREAD_GRAYSCALE
+    if not _upright(data):
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR if flag else cv2.IMREAD_GRAYSCALE)
+        found = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as e:
         raise _undecodable(data, what) from e
     if found is None:
@@ -47,6 +50,11 @@ def decode(data: bytes, flag: int, to_rgb: bool, what: str) -> np.ndarray:
     if not flag:
         return found[..., None]
     return cv2.cvtColor(found, cv2.COLOR_BGR2RGB) if to_rgb else found
+
+
+def _upright(data: bytes) -> bool:
+    """Whether a photograph is turned as its EXIF data tell: as in MXNet, only where they are the first in the file."""
+    return data[:4] == b"\xff\xd8\xff\xe1"
 
 
 def _decode_with_pillow(data: bytes, flag: int, to_rgb: bool, what: str) -> np.ndarray:
@@ -57,7 +65,13 @@ def _decode_with_pillow(data: bytes, flag: int, to_rgb: bool, what: str) -> np.n
             explain("decoding a picture needs OpenCV or Pillow", op=what, hint="pip install opencv-python-headless")
         ) from None
     try:
-        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))  # OpenCV turns photographs upright, too
+        picture = Image.open(io.BytesIO(data))
+        if not flag:
+            picture.draft("L", picture.size)  # the brightness that a JPEG stores, as OpenCV
+        if _upright(data):
+            picture = ImageOps.exif_transpose(picture)
+        if picture.mode.startswith("I;16"):
+            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
         found = np.asarray(picture.convert("RGB" if flag else "L"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
         raise _undecodable(data, what) from e
