@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Epoch after epoch the same arrays are alive; `tests/benchmarks/epochs.py` measures the bytes of the process."""
+"""Epoch after epoch the same arrays are alive; `memory.py` measures the bytes of the process."""
 
 from __future__ import annotations
 
