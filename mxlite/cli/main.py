@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Sequence
 
 from ..base import MXNetError
-from . import doctor, export, inspect, launch, ops, plot, predict, summary
+from . import doctor, export, im2rec, inspect, launch, ops, plot, predict, summary
 
-_COMMANDS = (summary, plot, export, predict, inspect, ops, launch, doctor)
+_COMMANDS = (summary, plot, export, predict, inspect, ops, im2rec, launch, doctor)
 
 
 def parser() -> argparse.ArgumentParser:
