@@ -69,6 +69,10 @@ class DataParallelExecutorGroup(_Group):
             raise MXNetError("forward: no batch is there yet; call load_data_batch(batch) first")
         super().forward(self._batch, is_train)
 
+    def update_metric(self, metric: Any, labels: Any, pre_sliced: bool = False) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Count the outputs into a metric."""
+        super().update_metric(metric, labels, pre_sliced)
+
 
 class DataParallelExecutorManager:
     """Loads batches, computes gradients on several devices, and leaves the update to the caller.

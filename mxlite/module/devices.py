@@ -14,6 +14,7 @@ from ..base import MXNetError
 from ..context import Context
 from ..executor import Executor, Placement, distinct, unsplittable
 from ..io import DataDesc
+from ..kvstore import KVStoreBase, create
 from ..optimizer import Optimizer
 from ..symbol import Symbol
 from .batches import batch_axis
@@ -54,24 +55,22 @@ def choose(
     return Placement(devices[:count]) if count > 1 or distributed.num_workers() > 1 else None
 
 
-def workers_of(kvstore: Any, logger: Any) -> int:
+def workers_of(kvstore: Any) -> int:
     """How many processes train together with a kvstore; 1 for each by itself.
 
     Args:
-        kvstore: None, a name or a KVStore. The processes are those of the job, where the type begins with ``dist``.
-        logger: is told where that is not what MXNet does.
+        kvstore: None, a name or a KVStore.
 
     Raises:
         TypeError: it is something else.
+        MXNetError: there is no such type.
     """
-    kind = kvstore if isinstance(kvstore, str | None) else getattr(kvstore, "type", None)
-    if kvstore is not None and not isinstance(kind, str):
-        raise TypeError(f"kvstore must be KVStore, str or None, got {type(kvstore).__name__}")
-    if kind is None or "dist" not in kind:
+    if kvstore is None:
         return 1
-    if "async" in kind:
-        logger.info("kvstore %s: the workers train in step, as with dist_sync; none is ahead of the others", kind)
-    return distributed.num_workers()
+    store = create(kvstore) if isinstance(kvstore, str) else kvstore
+    if not isinstance(store, KVStoreBase):
+        raise TypeError(f"kvstore must be KVStore, str or None, got {type(kvstore).__name__}")
+    return store.num_workers if "dist" in store.type else 1
 
 
 def over_workers(placement: Placement | None, workers: int, symbol: Symbol, group2ctx: Any) -> Placement:

@@ -135,14 +135,15 @@ class Module(Binding):
         Raises:
             ValueError: no such optimizer, or an illegal parameter such as a NaN learning rate.
             TypeError: `kvstore` is none.
-            MXNetError: several workers cannot train the network, or they differ in batches, network or optimizer.
+            MXNetError: there is no such kvstore, several workers cannot train the network, or they differ in batches,
+                network or optimizer.
         """
         executor = self._bound("init_optimizer", params=True)
         if self.optimizer_initialized and not force_init:
             self.logger.warning("optimizer already initialized, ignoring...")
             return
         first = self._data_shapes[0] if self._data_shapes else None
-        workers = workers_of(kvstore, self.logger)
+        workers = workers_of(kvstore)
         batch_size = workers * (first.shape[batch_axis(first)] if first else 1)
         self._optimizer = as_optimizer(optimizer, optimizer_params, self._symbol, self._param_names, batch_size)
         if workers > 1:

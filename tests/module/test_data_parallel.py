@@ -117,12 +117,15 @@ def test_one_device_needs_no_mesh(net):
 
 @pytest.mark.parametrize("kvstore", [None, "local", "device", "nccl", "dist_sync", "dist_device_sync"])
 def test_a_job_of_one_worker(kvstore):
-    assert workers_of(kvstore, None) == 1
+    assert workers_of(kvstore) == 1
 
 
 def test_kvstores_are_names_or_have_a_type():
     with pytest.raises(TypeError, match="kvstore must be KVStore, str or None, got int"):
-        workers_of(3, None)
+        workers_of(3)
+    with pytest.raises(mx.MXNetError, match="there is no kvstore 'dist_snyc'; did you mean 'dist_sync'"):
+        workers_of("dist_snyc")
+    assert workers_of(mx.kv.create("dist_sync")) == 1
 
 
 def test_work_load_list_is_taken(net, batches):
