@@ -4,6 +4,7 @@
 python examples/train_digits.py --network lenet --epochs 20
 python examples/train_digits.py --network resnet --device gpu --batch-size 128
 python examples/train_digits.py --resume 20 --epochs 30      # goes on with lenet-0020.params
+python examples/train_digits.py --amp float16                # mixed precision; the checkpoint is float32
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import numpy as np
 import digits
 import mxlite as mx
 import networks
-from progress import History, ProgressBar
 
 RATES = {"mlp": 0.1, "lenet": 0.1, "resnet": 0.1}
 # Divides the 360 test pictures: a last batch that is filled up would count some of them twice.
@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--output", type=Path, default=Path("build/digits"), help="folder for what is written")
     p.add_argument("--resume", type=int, default=0, metavar="EPOCH", help="go on from a checkpoint in that folder")
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--amp", choices=("float16", "bfloat16"), help="compute in 16 bits, with weights of float32")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     return p
 
@@ -79,19 +80,20 @@ def train(args: argparse.Namespace, data: digits.Digits) -> Result:
     if args.resume:
         symbol, arg_params, aux_params = mx.model.load_checkpoint(str(prefix), args.resume)
     module = mx.mod.Module(symbol, context=args.device)
+    if args.amp:
+        mx.contrib.amp.convert_module(module, args.amp)
 
     updates = len(batches) * args.epochs
     lr = RATES[args.network] if args.lr is None else args.lr
     falls = sorted({max(1, updates * percent // 100) for percent in (60, 85)})
     schedule = mx.lr_scheduler.MultiFactorScheduler(falls, factor=0.1, base_lr=lr)
-    metric = mx.metric.create(["acc", "ce"])
-    bar = None if args.quiet else ProgressBar(len(batches), args.epochs - args.resume)
-    history = History(metric, bar)
+    curve = prefix.with_name(f"{args.network}-curves.png")
+    curves = mx.callback.PlotCurves(curve, title=f"{args.network} on handwritten digits")
     start = time.perf_counter()
     module.fit(
         batches,
         eval_data=test_batches(data),
-        eval_metric=metric,
+        eval_metric=["acc", "ce"],
         optimizer="sgd",
         optimizer_params={
             "learning_rate": lr,
@@ -103,18 +105,15 @@ def train(args: argparse.Namespace, data: digits.Digits) -> Result:
         initializer=mx.init.Xavier(),
         arg_params=arg_params,
         aux_params=aux_params,
-        batch_end_callback=bar,
-        epoch_end_callback=history.on_epoch,
-        eval_end_callback=history.on_eval,
+        batch_end_callback=curves,
+        epoch_end_callback=curves,
+        eval_end_callback=curves,
         begin_epoch=args.resume,
         num_epoch=args.epochs,
+        progress=not args.quiet,
     )
     seconds = time.perf_counter() - start
-    if bar is not None:
-        bar.close()
     module.save_checkpoint(str(prefix), args.epochs)
-    curve = prefix.with_name(f"{args.network}-curves.png")
-    history.draw(curve, f"{args.network} on handwritten digits")
     accuracy = dict(module.score(test_batches(data), "acc"))["accuracy"]
     return Result(module, prefix, accuracy, seconds, curve)
 

@@ -27,6 +27,11 @@ def test_train_digits(network: str, epochs: int, least: float, tmp_path: Path) -
     assert set(arg_params) == set(symbol.list_arguments()) - {"data", "softmax_label"}
 
 
+def test_train_digits_in_mixed_precision(tmp_path: Path) -> None:
+    options = ["--network", "mlp", "--epochs", "6", "--output", str(tmp_path), "--quiet", "--amp", "float16"]
+    assert train_digits.main(options).accuracy > 0.9
+
+
 def test_train_digits_resumes(tmp_path: Path) -> None:
     options = ["--network", "mlp", "--output", str(tmp_path), "--quiet"]
     first = train_digits.main([*options, "--epochs", "2"])
