@@ -28,8 +28,8 @@ def collectives() -> None:
     device = [a._data if d != "bool" else a._data > 1 for a, d in zip(arrays, DTYPES, strict=True)]
     odd = [np.array(1.5 + RANK), np.zeros((0, 3), np.float32)]
     for before, after in zip([*device, *odd], mx.distributed.allreduce([*device, *odd]), strict=True):
-        same = [type(x) for x in (before, after)], [x.dtype for x in (before, after)], [x.shape for x in (before, after)]
-        assert all(one == other for one, other in same), same
+        kinds = [(type(x), x.dtype, x.shape) for x in (before, after)]
+        assert kinds[0] == kinds[1], kinds
         parts = [np.asarray(before).astype("float64") - RANK + r for r in range(WORKERS)]
         expected = np.sum(parts, axis=0) if after.dtype != bool else np.full((2, 3), True) & (np.asarray(after))
         np.testing.assert_array_equal(np.asarray(after).astype("float64"), np.asarray(expected, "float64"))
