@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -137,6 +137,18 @@ class ImageIter(SampleIter):
         """Start over, and forget rows that were to roll over."""
         self._rolled = 0
         self.reset()
+
+    def state_dict(self) -> dict[str, Any]:
+        """As `DataIter.state_dict`; it holds the rows that roll over."""
+        rows = [tuple(row) for row in self._rows[: self._rolled]]
+        counts = {"ended": self._ended, "found": self._found, "skipped": self._skipped}
+        return {**self._place(), "rows": rows, **counts}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._ahead.clear()
+        self._go_to(state)
+        self._rows, self._rolled, self._pad = [Row(*row) for row in state["rows"]], len(state["rows"]), 0
+        self._ended, self._found, self._skipped = state["ended"], state["found"], state["skipped"]
 
     def _begin(self, shuffle: bool) -> None:
         self._ahead.clear()

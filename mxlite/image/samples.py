@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,6 +122,24 @@ class SampleIter(DataIter):
         if self.imgrec is not None:
             self.imgrec.reset()
         self.cur = 0
+
+    def _place(self) -> dict[str, Any]:
+        """The order of this epoch, and how many samples it has given."""
+        seq = self.seq
+        numbers = seq is not None and all(type(key) is int for key in seq)
+        return {"seq": np.array(seq) if numbers else None if seq is None else list(seq), "cur": self.cur}
+
+    def _go_to(self, place: Mapping[str, Any]) -> None:
+        """Go on where `_place` was called. IterError: it is one of other samples."""
+        seq = None if place["seq"] is None else np.asarray(place["seq"]).tolist()
+        if set(map(str, seq or ())) != set(map(str, self.seq or ())):
+            raise IterError(f"the state is one of {len(seq or ())} other samples than the {len(self.seq or ())} here")
+        self.seq = seq
+        self._rewind(shuffle=False)
+        for number in range(place["cur"] if seq is None else 0):
+            with contextlib.suppress(MXNetError):  # what is damaged was passed over then, too
+                self._read_next(number)
+        self.cur = place["cur"]
 
     def _read(self, number: int) -> Sample | None:
         """The sample `number` of this epoch, or None behind the last; records without an index come as they stand.

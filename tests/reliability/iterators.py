@@ -46,6 +46,45 @@ def sentences() -> Any:
     return mx.rnn.BucketSentenceIter([list(range(2 + i % 3)) for i in range(30)], 4, invalid_label=-1)
 
 
+def records(folder: Path) -> tuple[str, str]:
+    """A file of 26 pictures, and its index."""
+    paths = str(folder / "x.rec"), str(folder / "x.idx")
+    writer = mx.recordio.MXIndexedRecordIO(paths[1], paths[0], "w")
+    draws = np.random.RandomState(3)
+    for i in range(26):
+        picture = draws.randint(0, 256, (8, 8, 3)).astype(np.uint8)
+        writer.write_idx(i, mx.recordio.pack_img(mx.recordio.IRHeader(0, float(i), i, 0), picture, img_fmt=".png"))
+    writer.close()
+    return paths
+
+
+def pictures(folder: Path, handling: str, indexed: bool = True) -> Any:
+    """`ImageIter`, which augments by random numbers."""
+    path, index = records(folder)
+    return mx.image.ImageIter(
+        8, (3, 6, 6), path_imgrec=path, path_imgidx=index if indexed else None, shuffle=indexed, rand_crop=True,
+        rand_mirror=True, last_batch_handle=handling,
+    )  # fmt: skip
+
+
+def record_iter(folder: Path) -> Any:
+    """`ImageRecordIter`, whose random numbers are its own."""
+    path, index = records(folder)
+    return mx.io.ImageRecordIter(
+        path_imgrec=path, path_imgidx=index, data_shape=(3, 6, 6), batch_size=8, shuffle=True, rand_crop=True,
+        rand_mirror=True, seed=4, preprocess_threads=2,
+    )  # fmt: skip
+
+
+#: They decode pictures, which needs opencv or Pillow.
+PICTURES: dict[str, Callable[[Path], Any]] = {
+    "ImageIter pad": lambda folder: pictures(folder, "pad"),
+    "ImageIter roll_over": lambda folder: pictures(folder, "roll_over"),
+    "ImageIter in order": lambda folder: pictures(folder, "discard", indexed=False),
+    "ImageRecordIter": record_iter,
+    "PrefetchingIter of ImageIter": lambda folder: mx.io.PrefetchingIter(pictures(folder, "pad")),
+}
+
 ITERATORS: dict[str, Callable[[Path], Any]] = {
     **{f"NDArrayIter {h}": lambda _, h=h: arrays(h) for h in ("pad", "discard", "roll_over")},
     "NDArrayIter in order": lambda _: arrays("roll_over", shuffle=False),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 import mxlite as mx
 from mxlite.checkpoint.values import decode, encode
-from tests.reliability.iterators import ITERATORS, X, Y, arrays, sentences
+from tests.reliability.iterators import ITERATORS, PICTURES, X, Y, arrays, sentences
 
 
 def seen(batches: Any) -> list[Any]:
@@ -28,11 +29,10 @@ def seed() -> None:
     random.seed(6)
 
 
-@pytest.mark.parametrize("after", [0, 1, 2, None], ids=["at the beginning", "after 1", "after 2", "at the end"])
-@pytest.mark.parametrize("name", ITERATORS)
-def test_it_goes_on(name: str, after: int | None, tmp_path: Path):
+def goes_on(make: Callable[[Path], Any], after: int | None, folder: Path) -> None:
+    """Three epochs of an iterator, and of another one that is told where the first one stood."""
     seed()
-    one = ITERATORS[name](tmp_path)
+    one = make(folder)
     for _ in range(2):
         seen(one)
         one.reset()
@@ -49,7 +49,7 @@ def test_it_goes_on(name: str, after: int | None, tmp_path: Path):
         one.reset()
 
     np.random.seed(77)  # another process: whatever the new one draws is forgotten
-    other = ITERATORS[name](tmp_path)
+    other = make(folder)
     next(other)
     other.load_state_dict(state)
     np.random.set_state(generators[0])
@@ -60,6 +60,30 @@ def test_it_goes_on(name: str, after: int | None, tmp_path: Path):
         other.reset()
     assert found == expected
     assert len(expected[1]) >= 3
+
+
+MOMENTS = pytest.mark.parametrize(
+    "after", [0, 1, 2, None], ids=["at the beginning", "after 1", "after 2", "at the end"]
+)
+
+
+@MOMENTS
+@pytest.mark.parametrize("name", ITERATORS)
+def test_it_goes_on(name: str, after: int | None, tmp_path: Path):
+    goes_on(ITERATORS[name], after, tmp_path)
+
+
+@MOMENTS
+@pytest.mark.parametrize("name", [name for name in PICTURES if not name.startswith("Prefetching")])
+def test_pictures_go_on(name: str, after: int | None, tmp_path: Path):
+    pytest.importorskip("cv2")
+    goes_on(PICTURES[name], after, tmp_path)
+
+
+def test_pictures_that_a_thread_augments_go_on_at_the_end_of_an_epoch(tmp_path: Path):
+    """In its middle a batch waits that has drawn its random numbers already."""
+    pytest.importorskip("cv2")
+    goes_on(PICTURES["PrefetchingIter of ImageIter"], None, tmp_path)
 
 
 def test_a_state_is_a_copy():
