@@ -23,7 +23,7 @@ def make_network(name: str) -> mx.sym.Symbol:
 class FitTimer:
     """Trains one case, an epoch at a time."""
 
-    def __init__(self, case: Case, batches: int | None = None) -> None:
+    def __init__(self, case: Case, batches: int | None = None, context: list[mx.Context] | None = None) -> None:
         self.case = case
         self.batches = batches or case.batches
         images, labels = arrays(case, self.batches)
@@ -32,7 +32,7 @@ class FitTimer:
         quiet.setLevel(logging.CRITICAL)
         mx.random.seed(0)
         np.random.seed(0)
-        self.module = mx.mod.Module(make_network(case.name), logger=quiet)
+        self.module = mx.mod.Module(make_network(case.name), logger=quiet, context=context)
         self.module.bind(self.data.provide_data, self.data.provide_label)
         self.module.init_params(mx.init.Xavier())
 
