@@ -19,6 +19,7 @@ from .image_record import ImageRecordIter as ImageRecordIter
 from .image_record import ImageRecordIter_v1 as ImageRecordIter_v1
 from .image_record import ImageRecordUInt8Iter as ImageRecordUInt8Iter
 from .image_record import ImageRecordUInt8Iter_v1 as ImageRecordUInt8Iter_v1
+from .iterable import IterableIter as IterableIter
 from .libsvm import LibSVMIter as LibSVMIter
 from .mnist import MNISTIter as MNISTIter
 from .native import MXDataIter as MXDataIter

@@ -9,10 +9,7 @@ import inspect
 import logging
 import os
 import warnings
-import weakref
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, get_type_hints
 
 import numpy as np
@@ -24,6 +21,7 @@ from ..context import cpu
 from ..ndarray import NDArray
 from ..ndarray.sparse import csr_matrix
 from .desc import DataBatch, DataDesc, DataIter, IterError, state_of
+from .read_ahead import ReadAhead
 from .source import uploads
 
 
@@ -95,10 +93,7 @@ class MXDataIter(DataIter):
         self.provide_data = [DataDesc(data_name, handle.data_shape, handle.dtype.type)]
         self.provide_label = [DataDesc(label_name, handle.label_shape, handle.label_dtype.type)]
         self._skip_load = False
-        self._pid = os.getpid()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="mxlite-read")
-        weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
-        self._queue: deque[Future[HostBatch | None]] = deque()
+        self._reader = ReadAhead[HostBatch](handle.name, handle.ahead)
         self._begin(0)
         self.first_batch = self._fetch()
         if self.first_batch is None:
@@ -110,22 +105,12 @@ class MXDataIter(DataIter):
         self._start, self._skip, self._given, self._pad = state_of(self.handle), skip, 0, 0
         self._batch: DataBatch | None = None
         self._ended = False
-        self._epoch = self.handle.epoch(skip)
-        for _ in range(max(self.handle.ahead, 1)):
-            self._submit()
-
-    def _submit(self) -> None:
-        self._queue.append(self._pool.submit(_next_or_none, self._epoch))
+        self._reader.begin(self.handle.epoch(skip))
 
     def _fetch(self) -> DataBatch | None:
         """The next batch, or None when there is none."""
-        if self._ended:
-            return None
-        if self._pid != os.getpid():
-            raise IterError(f"{self.handle.name}: its thread is in the process that made it; make one in this process")
-        self._submit()
-        host = self._queue.popleft().result()
-        self._ended = host is None
+        host = None if self._ended else self._reader.next()
+        self._ended = self._reader.ended
         if host is None:
             return None
         data, label = _array(host.data, self.handle.data_shape), _array(host.label, self.handle.label_shape)
@@ -139,12 +124,7 @@ class MXDataIter(DataIter):
 
     def _rest(self) -> None:
         """Give the epoch up."""
-        for future in self._queue:
-            if not future.cancel():
-                # Its batch, or its error, belongs to the epoch that is given up.
-                future.exception()
-        self._queue.clear()
-        self._epoch.close()  # pyright: ignore[reportAttributeAccessIssue] - a generator
+        self._reader.rest()
         self.first_batch = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -204,10 +184,6 @@ class MXDataIter(DataIter):
     def getpad(self) -> int:
         """How many rows of this batch only fill it up."""
         return self._now().pad or 0
-
-
-def _next_or_none(batches: Iterator[HostBatch]) -> HostBatch | None:
-    return next(batches, None)
 
 
 def _array(rows: np.ndarray | CsrRows, shape: tuple[int, ...]) -> NDArray:
