@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ..base import MXNetError
 from ..ndarray import NDArray
 from .base import Optimizer, Transformation
 from .forms import State
@@ -98,6 +99,13 @@ class Skipping:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["optimizer"], name)
+
+    def create_state_multi_precision(self, index: Any, weight: NDArray) -> State:
+        """MXNetError: an `Updater` updates parameter by parameter, and no one of them knows whether all are finite."""
+        raise MXNetError(
+            "a loss that is scaled needs an update in the training step's program: give no group2ctxs on several "
+            "devices and no sparse weights, or train in bfloat16, whose loss is not scaled"
+        )
 
     def transformation(self) -> Transformation:
         """The update as one transformation."""

@@ -92,6 +92,7 @@ class Writer:
         except Exception as e:  # noqa: BLE001 - it is raised where somebody waits
             self._error = _failed(path, e)
             self._error.__cause__ = e
+            logging.error("%s", self._error)  # perhaps nobody does
 
     def wait(self) -> None:
         """Wait until everything is written.
