@@ -71,7 +71,7 @@ class Watch:
     def __init__(self, client: Any, rank: int, workers: int, heartbeat: int):
         self.client, self.rank, self.workers, self.heartbeat = client, rank, workers, heartbeat
         self.launches = 0
-        self._told = False
+        self._told, self._pid = False, os.getpid()
         self.alone = threading.Event()
         self._leaving = threading.Event()
 
@@ -89,7 +89,8 @@ class Watch:
                 alive = set(self.client.get_live_nodes(everyone))
                 ended = self._ended()
             except jax.errors.JaxRuntimeError:
-                return  # the coordinator is gone: JAX ends this process and says so
+                time.sleep(PERIOD)  # if the coordinator is gone, JAX ends this process and says so
+                continue
             if self._leaving.is_set():
                 return
             failures = self._failures(alive, ended)
@@ -134,9 +135,10 @@ class Watch:
                 self._tell(because)
                 jax.distributed.shutdown()
 
-        farewell = threading.Thread(target=take_leave, daemon=True)
-        farewell.start()
-        farewell.join(_FAREWELL)
+        with contextlib.suppress(RuntimeError):  # Python 3.12 starts no threads once it exits
+            farewell = threading.Thread(target=take_leave, daemon=True)
+            farewell.start()
+            farewell.join(_FAREWELL)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(ENDED_BY_OTHERS)
@@ -146,6 +148,8 @@ class Watch:
 
     def leave(self) -> None:
         """Tell the others that this worker ends, and how; worker 0, which they need, is the last to go."""
+        if os.getpid() != self._pid:
+            return  # a process that this worker has forked
         error = getattr(sys, "last_value", None)  # set where an exception has ended the program
         try:
             if error is None:

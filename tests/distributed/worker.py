@@ -76,6 +76,30 @@ def stores() -> None:
         assert b.asnumpy().tolist() == expected
 
 
+def devices() -> None:
+    """Stores of one process with two devices: gradients come from both, values go to both."""
+    places = [mx.cpu(0), mx.cpu(1)]
+    assert places[0].jax_device != places[1].jax_device
+    for kind, home in (("local", 0), ("device", 1)):
+        kv: Any = mx.kv.create(kind)
+        kv.init(["w", "table"], [mx.nd.ones((2,)), mx.nd.ones((3, 1)).tostype("row_sparse")])
+        kv.set_optimizer(mx.optimizer.Adam(learning_rate=0.1))
+        grads = [mx.nd.ones((2,), ctx=c) * 2 for c in places[::-1]]
+        outs = [mx.nd.zeros((2,), ctx=c) for c in places]
+        for step in (1, 2):
+            kv.pushpull("w", grads, out=outs)
+            assert [o.context for o in outs] == places
+            for o in outs:
+                np.testing.assert_allclose(o.asnumpy(), 1 - 0.1 * step, rtol=1e-5)
+        assert kv.handle.values["w"].context == places[home]
+        rows = [mx.nd.sparse.row_sparse_array((np.ones((1, 1), np.float32), [i]), shape=(3, 1), ctx=c)
+                for i, c in enumerate(places[::-1])]  # fmt: skip
+        kv.push("table", rows)
+        out = mx.nd.sparse.zeros("row_sparse", (3, 1), ctx=places[1])
+        kv.row_sparse_pull("table", out=out, row_ids=mx.nd.array([0, 1, 2]))
+        np.testing.assert_allclose(out.asnumpy().ravel(), [0.9, 0.9, 1.0], rtol=1e-5)
+
+
 def train(end: str) -> None:
     """Steps, in the middle of which worker 1 ends, or worker 0 where `end` says so."""
     kv: Any = mx.kv.create("dist_sync")
@@ -101,6 +125,7 @@ def main(scenario: str) -> None:
     if scenario == "all":
         collectives()
         stores()
+        devices()
     else:
         train(scenario)
     say(f"worker {RANK} of {WORKERS} is done")
