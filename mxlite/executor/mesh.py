@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from mxlite_compiler.errors import explain
 
@@ -41,14 +41,19 @@ class Placement:
         replicated: the sharding of what is on every device.
 
     Raises:
-        MXNetError: another process has fewer devices.
+        MXNetError: another process has fewer devices, or the devices are of several kinds.
     """
 
     def __init__(self, contexts: Sequence[Context], workers: int = 1, seed: np.ndarray | None = None):
         self.contexts, self.workers = tuple(contexts), workers
         self._seed, self._drawn = seed, 0
+        kinds = sorted({c.jax_device.platform for c in contexts})
+        if len(kinds) > 1:
+            hint = f"train on those of {kinds[-1]} alone"
+            problem = f"{', '.join(map(str, contexts))} are of several kinds, and one program runs on devices of one"
+            raise MXNetError(explain(problem, op="Module", hint=hint))
         grid = [[c.jax_device for c in contexts]] if workers == 1 else [_peers(contexts, i) for i in range(workers)]
-        self.mesh = Mesh(np.array(grid), (WORKER, DEVICE))
+        self.mesh = Mesh(np.array(grid), (WORKER, DEVICE), axis_types=(AxisType.Auto,) * 2)
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
 
     def __eq__(self, other: object) -> bool:

@@ -53,6 +53,8 @@ class Binding(BaseModule):
         self._contexts, self._context = contexts, contexts[0]
         if work_load_list is not None:
             logger.debug("work_load_list is not used: every device computes an equal part of the batch")
+        if compression_params:
+            logger.info("compression_params=%s is not used: gradients travel in their own type", compression_params)
         self._placement: Placement | None = None
         self._told_whole = False
         self._symbol, self._group2ctx = symbol, _first_group(group2ctxs)

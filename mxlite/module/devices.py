@@ -99,7 +99,9 @@ def check_alike(executor: Executor, inputs: Sequence[DataDesc], optimizer: Optim
     """Raise MXNetError when this worker is about to train something else than worker 0."""
     shapes = repr([(n, a.shape, a.dtype.__name__) for n, a in {**executor.arg_dict, **executor.aux_dict}.items()])
     rates = ", ".join(f"{k}={getattr(optimizer, k, None)}" for k in ("lr", "wd", "rescale_grad"))
-    facts = f"batches {[(d.name, d.shape) for d in inputs]}, optimizer {type(optimizer).__name__}({rates})"
+    devices = len(executor.layout.placement.contexts) if executor.layout is not None else 1
+    batches = [(d.name, d.shape) for d in inputs]
+    facts = f"{devices} devices, batches {batches}, optimizer {type(optimizer).__name__}({rates})"
     text = f"{hashlib.sha256(shapes.encode()).hexdigest()[:8]} {facts}".encode()[:_TEXT]
     (first,) = distributed.broadcast([np.frombuffer(text.ljust(_TEXT), np.uint8)])
     told = first.tobytes().rstrip()

@@ -127,7 +127,8 @@ class Module(Binding):
             kvstore: a name or a KVStore. With one whose name begins with ``dist``, all workers of the job train
                 together from here on: each feeds its own batches, of the same shapes and as many, the optimizer steps
                 with the sum of their gradients, and they begin with the parameters of worker 0. No other kvstore
-                changes anything: one program serves all devices.
+                changes anything: one program serves all devices. From then on `set_params`, too, must bring the same
+                values to all workers; each predicts when and what it likes.
             optimizer: a name or an Optimizer. By name, `rescale_grad` defaults to 1 / batch size, that of all workers.
             optimizer_params: keywords for the optimizer, as a dict or pairs.
             force_init: also when there is an optimizer already.

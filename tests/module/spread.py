@@ -110,17 +110,19 @@ def lines(module):
 def steps(ctx):
     """Dropout, statistics of the whole batch, input gradients; each step one launch, and no second compilation."""
     module, metric = ready(ctx, symbol=network(drop=0.4), inputs_need_grad=True), mx.metric.create(["acc", "ce"])
-    counts = []
+    counts, cell = [], module._executor.arg_dict["fc1_weight"]._cell
     for i in range(4):
         COUNTERS.reset()
+        held = cell._spread if isinstance(ctx, list) else cell._array
         module.forward(batch(16 * (i % 2), 16), is_train=True)
         module.update_metric(metric, batch(16 * (i % 2), 16).label)
         module.backward()
         module.update()
         counts.append([COUNTERS.launches, COUNTERS.traces])
+    donated = held.is_deleted()
     values = {**learned(module), "metric": np.array(metric.get()[1])}
     values |= {"output": module.get_outputs()[0], "grad": module.get_input_grads()[0]}
-    return numbers(values), {"counts": counts, "told": lines(module)}
+    return numbers(values), {"counts": counts, "told": lines(module), "donated": donated}
 
 
 @scenario

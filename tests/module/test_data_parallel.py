@@ -11,11 +11,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import mxlite as mx
+from mxlite.executor import Placement
 from mxlite.executor.layout import follow
 from mxlite.module.devices import choose, workers_of
 
@@ -53,6 +55,7 @@ def test_a_step_is_one_launch_and_compiled_once(found):
     one, four = (facts for _, facts in found["steps"])
     assert one["counts"] == four["counts"] == [[1, 1], [1, 0], [1, 0], [1, 0]]
     assert four["told"] == []
+    assert four["donated"] and one["donated"]
 
 
 def test_each_device_has_its_part(found):
@@ -128,7 +131,19 @@ def test_kvstores_are_names_or_have_a_type():
     assert workers_of(mx.kv.create("dist_sync")) == 1
 
 
-def test_work_load_list_is_taken(net, batches):
-    module = mx.mod.Module(net, context=[mx.cpu(0), mx.cpu(1)], work_load_list=[1, 2])
+def test_devices_of_several_kinds_are_refused():
+    class Gpu(mx.Context):
+        @property
+        def jax_device(self):
+            return SimpleNamespace(platform="gpu")
+
+    with pytest.raises(mx.MXNetError, match=r"cpu\(0\), gpu\(0\) are of several kinds"):
+        Placement([mx.cpu(), Gpu("gpu", 0)])
+
+
+def test_what_changes_nothing_is_taken(net, batches):
+    module = mx.mod.Module(
+        net, context=[mx.cpu(0), mx.cpu(1)], work_load_list=[1, 2], compression_params={"type": "2bit"}
+    )
     module.fit(batches, num_epoch=1, kvstore="device")
     assert module.get_outputs()[0].shape == (8, 3)
