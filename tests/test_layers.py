@@ -65,7 +65,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mxlite.test_utils",
     ),
     ("mxlite.gluon", "mxlite.rnn", "mxlite.contrib"),
-    ("mxlite.cli", "mxlite.__main__"),
+    ("mxlite.cli", "mxlite.__main__", "mxlite.tools"),
 )
 # Packages that are not needed to import mxlite: they are imported in the function that uses them, and only there.
 OPTIONAL = {

@@ -73,6 +73,7 @@ from .surroundings import assert_exception as assert_exception
 from .surroundings import default_context as default_context
 from .surroundings import discard_stderr as discard_stderr
 from .surroundings import environment as environment
+from .surroundings import get_im2rec_path as get_im2rec_path
 from .surroundings import has_tvm_ops as has_tvm_ops
 from .surroundings import is_aarch64_run as is_aarch64_run
 from .surroundings import is_cd_run as is_cd_run

@@ -9,6 +9,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from .. import context
@@ -29,6 +30,16 @@ def set_default_context(ctx: Context) -> None:
 def list_gpus() -> range:
     """The numbers of the GPUs."""
     return range(num_gpus())
+
+
+def get_im2rec_path(home_env: str = "MXNET_HOME") -> str:
+    """The path of a script that takes the arguments of ``mxlite im2rec``, which are those of MXNet's.
+
+    Args:
+        home_env: has no meaning here; where an environment variable of this name points to MXNet, its script is not
+            looked for.
+    """
+    return str(Path(__file__).resolve().parent.parent / "tools" / "im2rec.py")
 
 
 def is_cd_run() -> bool:

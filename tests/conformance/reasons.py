@@ -54,7 +54,6 @@ REASONS: dict[str, str] = {
     "not there yet: Gluon": """
         gluon nd.CachedOp nd.CachedOp.* test_utils.check_gluon_hybridize_consistency contrib.io.*
     """,
-    "not there yet: pictures": "test_utils.get_im2rec_path",
     "requests for metadata, which nothing in MXNet reads": "model.FeedForward.set_*_request",
     "it pickles without help": "model.FeedForward.__setstate__",
     "not there yet: profiler": "profiler profiler.*",
