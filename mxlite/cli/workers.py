@@ -22,6 +22,8 @@ GRACE = 10.0
 _BLAME = 3.0
 #: Between two looks at the processes, in seconds.
 _PERIOD = 0.05
+#: How long output is read that processes have left behind, in seconds.
+_DRAIN = 1.0
 #: How many lines of a worker that failed are shown again.
 _LAST_LINES = 10
 #: A line of more bytes than this is cut.
@@ -130,22 +132,28 @@ class _Job:
             if time.monotonic() > self.deadline:
                 for worker in running:
                     worker.send(signal.SIGKILL)
-        self.show(0)
+        self.drain()
         if self.code is None and self.failed:
             self.blame(running)
         return self.code or 0
 
-    def show(self, wait: float) -> None:
-        """What has been written, after `wait` seconds at most; when all pipes are closed, waiting is all."""
-        ready = self.pipes.select(wait)
+    def show(self, wait: float) -> bool:
+        """Show some of what has been written, within `wait` seconds; whether there was anything."""
         if not self.pipes.get_map():
-            time.sleep(wait)
-        while ready:
-            for key, _ in ready:
-                worker, out = key.data
-                if not worker.read(key.fd, out):
-                    self.pipes.unregister(key.fileobj)
-            ready = self.pipes.select(0)
+            time.sleep(wait)  # all pipes are closed
+            return False
+        ready = self.pipes.select(wait)
+        for key, _ in ready:
+            worker, out = key.data
+            if not worker.read(key.fd, out):
+                self.pipes.unregister(key.fileobj)
+        return bool(ready)
+
+    def drain(self) -> None:
+        """Show all of what has been written; who keeps on writing is cut off."""
+        end = time.monotonic() + _DRAIN
+        while self.show(0) and time.monotonic() < end:
+            pass
 
     def interrupt(self, running: list[Worker]) -> None:
         """Pass a signal on. The second one kills."""
@@ -171,7 +179,7 @@ class _Job:
 
     def blame(self, running: list[Worker]) -> None:
         """Name the worker that failed, and end the others."""
-        self.show(0)
+        self.drain()
         first = next((w for w in self.failed if not w.secondary), self.failed[0])
         self.code = first.code
         _say(first.verdict())
@@ -184,9 +192,13 @@ class _Job:
 
 @contextlib.contextmanager
 def catch_signals() -> Iterator[list[int]]:
-    """The signals that arrive are listed instead of ending this process. Processes that it starts get them again."""
+    """The signals that arrive are listed instead of ending this process. Processes that it starts get them again.
+
+    A signal that is ignored, such as SIGHUP under nohup, stays so.
+    """
     received: list[int] = []
-    before: dict[int, Any] = {n: signal.signal(n, lambda number, _: received.append(number)) for n in _SIGNALS}
+    heard = [n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    before: dict[int, Any] = {n: signal.signal(n, lambda number, _: received.append(number)) for n in heard}
     try:
         yield received
     finally:

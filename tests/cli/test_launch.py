@@ -123,6 +123,19 @@ def test_signals_are_passed_on(capsys: Captured, number: int, code: int, tmp_pat
     assert f"mxlite launch: {signal.Signals(number).name}: it is passed on to all workers" in capsys.readouterr().err
 
 
+def test_a_worker_that_never_stops_writing(capsys: Captured) -> None:
+    assert script("sys.exit(9) if rank else [print('x' * 1000) for _ in iter(int, 1)]") == 9
+    assert "worker 1 of 2 failed with exit code 9" in capsys.readouterr().err
+
+
+def test_ignored_signals_stay_ignored(capsys: Captured) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert script("os.kill(os.getppid(), signal.SIGHUP); time.sleep(0.2)", workers=1) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_second_signal_kills(capsys: Captured, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
 
