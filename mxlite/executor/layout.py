@@ -167,7 +167,8 @@ def follow(graph: Graph, shapes: Shapes, axes: Mapping[str, int], whole: bool) -
     for name, e in zip(graph.output_names, graph.entries, strict=True):
         shape, axis = before.get(e) or (), grown.get(e)
         exact = axis is not None and shape[axis] == size
-        if whole and not exact and not (axis == 0 and _by_sample(e, before, grown, size)):
+        follows = shape != (after.get(e) or ())
+        if whole and follows and not exact and not (axis == 0 and _by_sample(e, before, grown, size)):
             hint = "end the network in an output that has the batch as an axis, or the samples one after another"
             problem = f"output {name} of shape {shape} does not show which sample is where, as several workers need it"
             raise MXNetError(explain(problem, hint=hint))

@@ -248,6 +248,9 @@ class Module(Binding):
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
         """The outputs of the last forward.
 
+        In a job of several workers they are those of this worker's batch; one that does not follow the batch, such as a
+        total loss, is that of all workers in training and of this one else.
+
         Args:
             merge_multi_context: whether each is one array, as the program gives it; else it is a list of what each
                 device has of it, and an output that does not follow the batch is there as often as there are devices.

@@ -108,6 +108,10 @@ def test_outputs_that_follow_the_batch():
     with pytest.raises(mx.MXNetError, match=r"of shape \(12, 5\) does not show which sample is where") as caught:
         follow(mixed.graph, {"x": (4, 3, 5)}, {"x": 0}, whole=True)
     assert mixed.name in str(caught.value)
+    total, squared = mx.sym.sum(x), mx.sym.dot(n, mx.sym.transpose(n))
+    assert follow(total.graph, {"x": (4, 3, 5)}, {"x": 0}, whole=True)[0] == ((1,), None, False)
+    with pytest.raises(mx.MXNetError, match=r"of shape \(4, 4\) does not show"):
+        follow(squared.graph, {"n": (4, 2)}, {"n": 0}, whole=True)
     fixed = mx.sym.broadcast_add(x, mx.sym.ones((4, 3, 5)))
     assert follow(fixed.graph, {"x": (4, 3, 5)}, {"x": 0}, whole=False)[0].axis is None
     with pytest.raises(mx.MXNetError, match="takes batches of one size only"):
