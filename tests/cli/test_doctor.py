@@ -23,6 +23,7 @@ def test_the_report_names_versions_devices_and_settings(capsys: Captured):
     out = capsys.readouterr().out
     assert f"jax     {jax.__version__}" in out and f"numpy   {np.__version__}" in out
     assert "mx.cpu(0)  " in out and "64-bit types      on" in out
+    assert "part of a job     none; this process works alone" in out
     assert "cpu(0)  yes  one step in" in out and out.endswith("All is well.\n")
 
 

@@ -62,6 +62,8 @@ def test_a_process_alone() -> None:
     x = np.arange(3)
     assert mx.distributed.allreduce([x])[0] is x and mx.distributed.broadcast([x])[0] is x
     mx.distributed.barrier("alone")
+    assert mx.distributed.describe({}) == "none; this process works alone"
+    assert mx.distributed.describe({"MXLITE_NUM_WORKERS": "1"}) == "a job of one worker"
     with pytest.raises(mx.MXNetError, match="root=1 is none of 1 workers"):
         mx.distributed.broadcast([x], root=1)
     with pytest.raises(mx.MXNetError, match="complex"):

@@ -41,6 +41,7 @@ def collectives() -> None:
     assert total.devices() == second.devices() and np.asarray(total).tolist() == [WORKERS] * 2
     for _ in range(2):
         mx.distributed.barrier("twice")
+    assert mx.distributed.describe(os.environ).startswith(f"worker {RANK} of {WORKERS}, coordinator 127.0.0.1:")
     inner = "import mxlite as mx; print(mx.distributed.num_workers())"
     assert subprocess.run([sys.executable, "-c", inner], capture_output=True, text=True, check=True).stdout == "1\n"
 
