@@ -9,7 +9,7 @@ REASONS: dict[str, str] = {
         base.MXCallbackList base.add_fileline_to_docstring base.build_param_doc base.c2pyerror base.c_array
         base.c_array_buf base.c_handle_array base.c_str base.c_str_array base.check_call base.ctypes2buffer
         base.ctypes2numpy_shared base.get_last_ffi_error base.mx_float_p base.classproperty base.with_metaclass
-        executor.Executor.__del__
+        executor.Executor.__del__ kvstore.KVStore.__del__
     """,
     "arrays, symbols and executors are made by functions; MXNet's constructors take a handle of the C library": """
         nd.NDArray nd.sparse.BaseSparseNDArray nd.sparse.CSRNDArray nd.sparse.RowSparseNDArray sym.Symbol
