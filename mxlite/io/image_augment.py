@@ -10,6 +10,7 @@ from random import Random
 import numpy as np
 
 from ..base import MXNetError, explain
+from ..recordio.opencv import exact
 from .image_colour import colours
 from .image_opencv import opencv
 from .image_params import Augmentation
@@ -100,7 +101,9 @@ def _ratios(told: Augmentation) -> tuple[float, float]:
 def resized(picture: np.ndarray, width: int, height: int, method: int, draw: Random) -> np.ndarray:
     """The picture in another size; `method` as `inter_method`."""
     method = _method(method, picture.shape, width, height, draw)
-    return opencv().resize(picture, (width, height), interpolation=method)
+    cv = opencv()
+    with exact(cv):
+        return cv.resize(picture, (width, height), interpolation=method)
 
 
 def _method(method: int, shape: tuple[int, ...], width: int, height: int, draw: Random) -> int:

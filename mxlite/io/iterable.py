@@ -35,8 +35,8 @@ class IterableIter(DataIter):
         module.fit(mx.io.IterableIter(loader), num_epoch=3)
 
     The first batch tells the shapes. One that has fewer rows is filled up with its own, from its beginning, and `pad`
-    tells how many these are, so `score` and `predict` do not count them. For items without end,
-    ``mx.io.ResizeIter(it, size, reset_internal=False)`` makes epochs.
+    tells how many these are: `predict` leaves them out, `score` counts them, as it does with any iterator. For items
+    without end, ``mx.io.ResizeIter(it, size, reset_internal=False)`` makes epochs.
 
     Args:
         source: what is iterated, or a function without arguments that returns it anew for each epoch.
