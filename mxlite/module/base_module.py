@@ -248,7 +248,7 @@ class BaseModule(abc.ABC):
 
         Raises:
             StateError: `num_epoch` is missing.
-            MXNetError: data that does not fit the symbol, and everything the parts raise.
+            MXNetError: an epoch has no batches, data that does not fit the symbol, and everything the parts raise.
         """
         if num_epoch is None:
             raise StateError("fit: please specify the number of epochs, num_epoch")
@@ -314,6 +314,11 @@ class BaseModule(abc.ABC):
         """One epoch; callbacks find the variables of `fit`, which are `around`, beside those of the batch."""
         batches = iter(train_data)
         data_batch = next(batches, None)
+        if data_batch is None:  # MXNet's StopIteration would end any loop around it without a word
+            raise MXNetError(
+                f"fit: {type(train_data).__name__} has no batch for epoch {epoch}; "
+                + ("call its reset() first" if epoch == around["begin_epoch"] else "its reset() must begin it anew")
+            )
         nbatch = 0
         while data_batch is not None:
             if monitor is not None:

@@ -295,3 +295,15 @@ def test_callbacks_find_the_variables_of_fit(net, batches):
     assert [found["nbatch"] for found in seen] == [0, 1, 2, 3]
     assert seen[0]["data_batch"] is not seen[0]["next_data_batch"]
     assert {"self", "train_data", "eval_metric", "optimizer", "optimizer_params", "arg_params"} <= set(seen[0])
+
+
+def test_an_epoch_without_batches_is_refused():
+    data = mx.io.NDArrayIter(np.zeros((4, 3)), np.zeros(4), 2)
+    list(data)
+    net = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2), name="softmax")
+    with pytest.raises(mx.MXNetError, match=r"NDArrayIter has no batch for epoch 0; call its reset\(\) first"):
+        mx.mod.Module(net).fit(data, num_epoch=2)
+    data.reset()
+    data.reset = lambda: None  # type: ignore[method-assign]
+    with pytest.raises(mx.MXNetError, match=r"no batch for epoch 1; its reset\(\) must begin it anew"):
+        mx.mod.Module(net).fit(data, num_epoch=2)
