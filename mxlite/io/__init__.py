@@ -13,6 +13,7 @@ from .desc import DataDesc as DataDesc
 from .desc import DataError as DataError
 from .desc import DataIter as DataIter
 from .desc import IterError as IterError
+from .device import DeviceIter as DeviceIter
 from .image_det_record import ImageDetRecordIter as ImageDetRecordIter
 from .image_record import ImageRecordInt8Iter as ImageRecordInt8Iter
 from .image_record import ImageRecordIter as ImageRecordIter

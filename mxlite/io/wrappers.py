@@ -12,7 +12,7 @@ from ..ndarray import NDArray
 from .desc import DataBatch, DataDesc, DataError, DataIter, IterError, renamed, state_of
 
 
-class _WholeBatches(DataIter):
+class WholeBatches(DataIter):
     """An iterator whose `iter_next` leaves a finished batch in `current_batch`."""
 
     current_batch: DataBatch | None = None
@@ -45,7 +45,7 @@ class _WholeBatches(DataIter):
         return self._batch().pad
 
 
-class ResizeIter(_WholeBatches):
+class ResizeIter(WholeBatches):
     """An iterator whose epoch has a given number of batches.
 
     Args:
@@ -100,7 +100,7 @@ class ResizeIter(_WholeBatches):
         return True
 
 
-class PrefetchingIter(_WholeBatches):
+class PrefetchingIter(WholeBatches):
     """Fetches the next batch in a thread while this one is worked on, and joins several iterators into one.
 
     Args:
