@@ -19,6 +19,7 @@ N = mx.nd.array
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    mx.nd.ones(1).wait_to_read()  # JAX tells once which devices it does not find
     with caplog.at_level(logging.INFO):
         yield caplog
 

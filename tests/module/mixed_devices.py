@@ -38,7 +38,6 @@ def trained(devices: int, rule: Any, dtype: str | None) -> dict[str, Any]:
 if __name__ == "__main__":
     rules = {
         "optax": (optax.chain(optax.clip_by_global_norm(0.1), optax.adam(0.1)), None),
-        "float16": ("adam", "float16"),
         "float16 optax": (optax.adam(0.1), "float16"),
     }
     print(json.dumps({name: [trained(n, *arguments) for n in (1, 2)] for name, arguments in rules.items()}))
