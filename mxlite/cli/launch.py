@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
-import functools
 import os
 import re
-import signal
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +15,7 @@ from typing import Any
 
 from ..base import MXNetError, explain
 from ..distributed import variables
+from . import tethered
 from .arguments import count
 from .workers import Worker, catch_signals, supervise
 
@@ -28,8 +27,6 @@ On a cluster start the script once on every machine, with MXLITE_COORDINATOR=HOS
 MXLITE_NUM_WORKERS and MXLITE_RANK in the environment; under SLURM, Kubernetes or Open MPI MXLITE_DISTRIBUTED=auto.
 """
 _DEVICE_COUNT = re.compile(r"--xla_force_host_platform_device_count=\S+")
-#: Number of the option of Linux's prctl by which a process is sent a signal when its parent ends.
-_PR_SET_PDEATHSIG = 1
 
 
 def add_parser(commands: Any) -> None:
@@ -103,28 +100,19 @@ def environment(
 def start(command: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """A process in a session of its own, so that a signal reaches all that it starts, and Ctrl-C only the launcher.
 
+    On Linux it is killed when the launcher is.
+
     Raises:
         MXNetError: the command cannot be run.
     """
-    try:
-        return subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            start_new_session=True, preexec_fn=_die_with_parent(),
-        )  # fmt: skip
-    except OSError as e:
-        problem = f"cannot run {command[0]!r}: {e.strerror}"
-        raise MXNetError(
-            explain(problem, op="mxlite launch", hint="name a program, or a script that ends in .py")
-        ) from e
-
-
-@functools.cache
-def _die_with_parent() -> Any:
-    """What a process runs before its program, so that killing the launcher leaves no worker behind; None off Linux."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    return functools.partial(prctl, _PR_SET_PDEATHSIG, signal.SIGKILL)
+    if shutil.which(command[0]) is None:
+        hint = "name a program, or a script that ends in .py"
+        raise MXNetError(explain(f"there is no program {command[0]!r}", op="mxlite launch", hint=hint))
+    tether = [sys.executable, "-I", "-S", tethered.__file__] if sys.platform == "linux" else []
+    return subprocess.Popen(
+        [*tether, *command], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
 
 
 def free_port() -> int:
