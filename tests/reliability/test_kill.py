@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 def test_killed_trainings_go_on(environment: dict[str, str]):
     done = subprocess.run(
-        [sys.executable, "-m", "tests.reliability.kill", "--times", "3", "--trainings", "module"],
+        [sys.executable, "-m", "tests.reliability.kill", "--times", "3", "--trainings", "plain"],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout

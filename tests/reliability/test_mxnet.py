@@ -44,7 +44,7 @@ def test_the_states_matter():
         assert not np.allclose(both["states"]["fc2_weight"], both["params"]["fc2_weight"], rtol=1e-4), optimizer
 
 
-@pytest.mark.parametrize("optimizer", plain_way.OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_the_own_files_are_those_of_mxnet(optimizer: str, tmp_path: Path):
     """After the same two epochs: the same names, arrays and states in them, up to the rounding of sums."""
     plain_way.train(mx, str(tmp_path / optimizer), optimizer)

@@ -15,7 +15,7 @@ from tests.reliability.trainings import TRAININGS, quietly, weights
 PROGRAM = """
 import hashlib
 from tests.reliability.trainings import quietly, weights
-found = weights(quietly("module", None, 2))
+found = weights(quietly("module", None, 1))
 print(hashlib.sha256(b"".join(found[name] for name in sorted(found))).hexdigest())
 """
 
@@ -28,7 +28,7 @@ def test_the_same_seed_twice(name: str):
     assert weights(quietly(name, None, 2)) == first
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "sgld", "lamb"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgld"])
 def test_the_same_seed_twice_with_other_optimizers(optimizer: str):
     options = {"optimizer": optimizer, "optimizer_params": {"learning_rate": 0.01}}
     first = weights(quietly("module", None, 2, **options))
@@ -37,16 +37,16 @@ def test_the_same_seed_twice_with_other_optimizers(optimizer: str):
 
 @pytest.mark.parametrize("generator", [mx.random.seed, np.random.seed])
 def test_each_seed_counts(generator, monkeypatch):
-    """Dropout draws from one generator, the order of rows and the initial weights from the others."""
-    first = weights(quietly("module", None, 1))
+    """The initial weights are drawn from one generator, the order of rows from the other."""
+    first = weights(quietly("plain", None, 1))
     monkeypatch.setattr("tests.reliability.trainings._seed", lambda: None)
     mx.random.seed(1)
     np.random.seed(2)
-    assert weights(quietly("module", None, 1)) == first
+    assert weights(quietly("plain", None, 1)) == first
     mx.random.seed(1)
     np.random.seed(2)
     generator(50)
-    assert weights(quietly("module", None, 1)) != first
+    assert weights(quietly("plain", None, 1)) != first
 
 
 def test_the_same_seed_in_two_processes(environment: dict[str, str]):
