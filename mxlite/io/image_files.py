@@ -7,7 +7,6 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -43,14 +42,13 @@ class RecordFile:
             raise self._refused(f"part_index={part} is not one of num_parts={parts} parts")
         try:
             self._size = os.path.getsize(self.path)
+            self._offsets = self._indexed(told.path_imgidx) if told.path_imgidx else self._scanned(skip)
         except OSError as e:
-            raise self._refused(f"cannot open {self.path!r}: {e.strerror or e}") from e
+            raise self._refused(f"cannot open {e.filename!r}: {e.strerror or e}") from e
         if told.path_imgidx:
-            self._offsets = self._indexed(told.path_imgidx)
             step = -(-len(self._offsets) // parts)
             start, stop = step * part, step * (part + 1)
         else:
-            self._offsets = np.fromiter(self._scanned(skip), np.int64)
             # As in MXNet, a part is a range of bytes; a record belongs to that in which it begins.
             step = (-(-self._size // parts) + 3) // 4 * 4
             start, stop = np.searchsorted(self._offsets, [step * part, step * (part + 1)])
@@ -64,26 +62,27 @@ class RecordFile:
         weakref.finalize(self, _close, self._files)
 
     def _indexed(self, path: str) -> np.ndarray:
-        try:
-            index = MXIndexedRecordIO(path, self.path, "r")
-        except OSError as e:
-            raise self._refused(f"cannot open {path!r}: {e.strerror or e}") from e
+        """Where the records of the index begin, in the order of the file."""
+        index = MXIndexedRecordIO(path, self.path, "r")
         index.close()
-        return np.unique(np.array(list(index.idx.values()), np.int64))
+        try:
+            return np.unique(np.array(list(index.idx.values()), np.int64))
+        except OverflowError:
+            raise self._refused(f"{path!r} tells offsets that no file has") from None
 
-    def _scanned(self, skip: bool) -> Iterator[int]:
-        """Where the records begin."""
-        # Unbuffered: of each record only the head is read.
+    def _scanned(self, skip: bool) -> np.ndarray:
+        """Where the records begin; of each only the head is read."""
+        found: list[int] = []
+        # Unbuffered, for between two heads there is nothing to read.
         with open(self.path, "rb", buffering=0) as file:
-            reader, count = Reader(file, self.path), 0  # pyright: ignore[reportArgumentType]
+            reader = Reader(file, self.path)  # pyright: ignore[reportArgumentType]
             while True:
                 try:
                     while (at := reader.skip()) is not None:
-                        yield at
-                        count += 1
-                    return
+                        found.append(at)
+                    return np.array(found, np.int64)
                 except MXNetError as e:
-                    told = f"record {count}: {e}"
+                    told = f"record {len(found)}: {e}"
                     if not skip:
                         raise self._refused(told) from None
                     logging.warning("%s: skipped: %s", self.op, told)

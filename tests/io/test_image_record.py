@@ -278,7 +278,17 @@ def test_all_are_broken() -> None:
     [
         ({"path_imgrec": ""}, "path_imgrec is not given"),
         ({"path_imgrec": "nope.rec"}, "cannot open 'nope.rec': No such file"),
+        ({"path_imgrec": "."}, "cannot open '.': Is a directory"),
         ({"path_imgidx": "nope.idx"}, "cannot open 'nope.idx': No such file"),
+        (
+            {"path_imgidx": "few.lst", "batch_size": 1},
+            "record 0 at offset 1 of 'small.rec': .* expected the magic number",
+        ),
+        (
+            {"path_imgidx": "far.idx", "batch_size": 8},
+            "record 7 at offset 999999 of 'small.rec': .* there is no record",
+        ),
+        ({"path_imgidx": "farther.idx"}, "'farther.idx' tells offsets that no file has"),
         ({"path_imglist": "nope.lst"}, "cannot open 'nope.lst': No such file"),
         ({"path_imglist": "few.lst"}, "record 0 at offset 0 of 'small.rec': fail to find imagelabel for id 0"),
         ({"path_imglist": "small.lst", "label_width": 3}, "'small.lst': picture 0 has 2 labels, label_width=3"),
@@ -312,6 +322,9 @@ def test_wrong_parameters(params: dict[str, Any], match: str) -> None:
     Path("few.lst").write_text("5\t1\tx.png\n")
     Path("bad.lst").write_text("5\t1\tx.png\nx.png\n")
     Path("empty.rec").touch()
+    index = Path("small.idx").read_text()
+    Path("far.idx").write_text(f"{index}7\t999999\n")
+    Path("farther.idx").write_text(f"{index}7\t{10**20}\n")
     with pytest.raises(mx.MXNetError, match=match):
         small(**params)
 
