@@ -215,7 +215,15 @@ class Bound:
 
     def metric_state(self, cell: Cell) -> jax.Array:
         """What a metric has accumulated, as an argument of a program."""
-        return cell.peek() if self.layout is None else put(cell.peek(), self.layout.placement.replicated)
+        if self.layout is None:
+            return cell.peek()
+        replicated = self.layout.placement.replicated
+        return cell.spread(replicated) if isinstance(cell, MeshCell) else put(cell.peek(), replicated)
+
+    def fill_metric_state(self, cell: Cell, x: jax.Array) -> None:
+        """Put what a program has accumulated into the cell of the metric."""
+        plain = self.layout is not None and not isinstance(cell, MeshCell)
+        cell.fill(local(x, cell.ctx.jax_device) if plain else x)
 
     def results(self) -> tuple[jax.Array, ...]:
         """The outputs as a program gave them."""

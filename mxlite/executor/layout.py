@@ -14,13 +14,10 @@ from mxlite_compiler.infer import infer_shapes
 from mxlite_compiler.program import Shardings
 
 from ..base import MXNetError
-from ..distributed.job import barrier, launching
+from ..distributed.job import launching
 from ..ndarray import NDArray
 from .mesh import Placement, put
 from .mesh_cell import MeshCell, adopt
-
-#: How long a worker waits for the others to come to their first batch of the same shapes, in seconds.
-STEP_TIMEOUT = 300.0
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -61,7 +58,6 @@ class Layout:
         self.of = {n: self.placement.split(shape, axes.get(n)) for n, shape in shapes.items()}
         self._inputs = [n for n in arrays if n in axes]
         whole = self.placement.workers > 1
-        self._agreed = False
         self._described = ", ".join(f"{n} {shapes[n]}" for n in self._inputs)
         found = follow(graph, shapes, axes, whole)
         self._parts = [self.placement.split(f.shape, f.axis) for f in found]
@@ -75,17 +71,10 @@ class Layout:
         return Layout(graph, arrays, self._batch._replace(placement=self.placement.here()))
 
     def launching(self) -> None:
-        """Tell that a program of several processes is about to be launched.
-
-        Raises:
-            MXNetError: at the first one, others do not come to a batch of the same shapes.
-        """
-        if self.placement.workers == 1:
-            return
-        if not self._agreed:
-            barrier(f"a training step on {self._described}", STEP_TIMEOUT)
-            self._agreed = True
-        launching()
+        """Tell that a program is about to be launched. MXNetError when other processes have batches of other shapes."""
+        if self.placement.workers > 1:
+            self.placement.turn_to(self._described)
+            launching()
 
     def shardings(self, wrt: Sequence[str]) -> Shardings:
         """What a program that differentiates `wrt` must know."""

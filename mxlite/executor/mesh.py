@@ -20,9 +20,12 @@ from mxlite_compiler.errors import explain
 from .. import random
 from ..base import MXNetError
 from ..context import Context, Device
+from ..distributed.job import barrier
 from ..symbol import Symbol
 from .storage import Storages, declared
 
+#: How long a process waits for the others to come to batches of the same shapes, in seconds.
+STEP_TIMEOUT = 300.0
 #: The two axes of every mesh: processes, and the devices of each.
 WORKER, DEVICE = "worker", "device"
 
@@ -47,6 +50,7 @@ class Placement:
     def __init__(self, contexts: Sequence[Context], workers: int = 1, seed: np.ndarray | None = None):
         self.contexts, self.workers = tuple(contexts), workers
         self._seed, self._drawn = seed, 0
+        self._batches, self._turns = "", 0
         kinds = sorted({c.jax_device.platform for c in contexts})
         if len(kinds) > 1:
             hint = f"train on those of {kinds[-1]} alone"
@@ -87,6 +91,20 @@ class Placement:
             return random.draw_key(self.contexts[0])
         self._drawn += 1
         return np.array([self._seed[0], self._seed[1] + np.uint32(self._drawn)], np.uint32)
+
+    def turn_to(self, batches: str) -> None:
+        """Begin to compute batches of other shapes, all processes at the same step.
+
+        Programs for other shapes would exchange their gradients all the same, and each would take other sums for those
+        of the whole batch.
+
+        Raises:
+            MXNetError: the others do not come to batches of these shapes.
+        """
+        if batches != self._batches:
+            self._turns += 1
+            barrier(f"a training step on {batches}, change {self._turns} of the shapes", STEP_TIMEOUT)
+            self._batches = batches
 
     def here(self) -> Placement:
         """The devices of this process alone."""

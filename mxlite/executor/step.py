@@ -87,12 +87,15 @@ class Step:
             labels: arrays outside the step.
             preds: outputs of the step.
 
-        Returns False, and does nothing, when the step cannot take it: it has run, or `preds` are not its outputs.
+        Returns False, and does nothing, when the step cannot take it: it has run, `preds` are not its outputs, or
+        `state` is on another device.
         """
         cells = [o._cell for o in self.executor.outputs]
         if self.done or not self.executor.fusable or any(p._view is not None or p._cell not in cells for p in preds):
             return False
         if any(label._cell.pending is self for label in labels) or state.pending is self:
+            return False
+        if state.ctx.jax_device != self.executor.context.jax_device:
             return False
         state.array  # noqa: B018 - settle an earlier step, whose program would write the same accumulator
         self.metrics.append(Metric(fn, key, state, tuple(labels), tuple(cells.index(p._cell) for p in preds)))
@@ -193,7 +196,7 @@ class Step:
             updates.state = state
             ex.fill(outputs, {**written, **params}, grads)
             for m, accumulated in zip(metrics, states, strict=True):
-                m.state.fill(accumulated)
+                ex.fill_metric_state(m.state, accumulated)
             if metrics:
                 self.metrics = []
             self._run_metrics()

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from ..context import context_of
+from ..executor.mesh_cell import MeshCell
 from ..ndarray import Cell, NDArray
 
 #: ``fn(labels, preds)`` gives what is added to the sums: float (k,).
@@ -112,7 +113,8 @@ class Accumulator:
         ctx = preds[0].context if preds else labels[0].context
         if self._cell is None:
             # Committed to the device from the start: the first step would be compiled for an array that is not.
-            self._cell = Cell(jax.device_put(np.zeros(self.size, sum_dtype()), ctx.jax_device), ctx)
+            cells = MeshCell if preds and isinstance(preds[0]._cell, MeshCell) else Cell
+            self._cell = cells(jax.device_put(np.zeros(self.size, sum_dtype()), ctx.jax_device), ctx)
         self._updates += 1
         for pred in preds:
             attach = getattr(pred._cell.pending, "attach", None)

@@ -13,6 +13,7 @@ import numpy as np
 
 import mxlite as mx
 from mxlite_compiler.program import COUNTERS
+from tests.module import two_devices
 
 FOUR = [mx.cpu(i) for i in range(4)]
 rng = np.random.RandomState(7)
@@ -127,14 +128,21 @@ def steps(ctx):
 
 @scenario
 def looked_at(ctx):
-    """Outputs and gradients that somebody reads before the update, which then is a launch of its own."""
-    module, seen = ready(ctx), []
+    """Outputs and gradients that somebody reads before the update, which then is a launch of its own, or does not."""
+    module, metric, seen = ready(ctx), mx.metric.create("ce"), []
     for i in range(3):
         module.forward(batch(16 * i, 16), is_train=True)
-        seen.append(module.get_outputs()[0].asnumpy())
+        module.update_metric(metric, batch(16 * i, 16).label)
+        if i != 1:
+            seen.append(module.get_outputs()[0].asnumpy())
         module.backward()
-        seen.append(module._executor.grad_dict["fc2_weight"].asnumpy())
+        if i != 1:
+            seen.append(module._executor.grad_dict["fc2_weight"].asnumpy())
         module.update()
+    one = ready(mx.cpu(1))
+    one.forward(batch(0, 16))
+    one.update_metric(metric, batch(0, 16).label)  # of a module elsewhere
+    seen.append(np.array(metric.get()[1]))
     return numbers({**learned(module), "seen": np.concatenate([s.ravel() for s in seen])}), {}
 
 
@@ -352,6 +360,7 @@ def labels(ctx):
 def main():
     warnings.simplefilter("error")
     found = {name: [run(mx.cpu(0)), run(FOUR)] for name, run in SCENARIOS.items()}
+    found["as MXNet"] = two_devices.facts(mx)
     print(json.dumps(found))
 
 

@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 import mxlite as mx
-from mxlite.executor import Placement
+from mxlite.executor import Placement, mesh
 from mxlite.executor.layout import follow
 from mxlite.module.devices import choose, workers_of
 
 HERE = Path(__file__).resolve().parent
+MXNET = json.loads((HERE.parent / "golden" / "training" / "two_devices.json").read_text(encoding="utf-8"))
 ROOTS = os.pathsep.join([str(HERE.parent.parent), str(HERE.parent.parent / "compiler")])
 
 
@@ -49,6 +50,13 @@ def test_the_numbers_are_those_of_one_device(found, scenario):
     assert one.keys() == four.keys()
     for name in one:
         np.testing.assert_allclose(four[name], one[name], rtol=1e-5, atol=2e-6, err_msg=name)
+
+
+def test_the_numbers_are_those_of_mxnet_on_two_devices(found):
+    mine = found["as MXNet"]
+    assert mine.keys() == MXNET.keys()
+    for name, expected in MXNET.items():
+        np.testing.assert_allclose(mine[name], expected, rtol=1e-5, atol=2e-6, err_msg=name)
 
 
 def test_a_step_is_one_launch_and_compiled_once(found):
@@ -151,3 +159,16 @@ def test_what_changes_nothing_is_taken(net, batches):
     )
     module.fit(batches, num_epoch=1, kvstore="device")
     assert module.get_outputs()[0].shape == (8, 3)
+
+
+def test_processes_turn_to_batches_of_other_shapes_together(monkeypatch):
+    calls = []
+    monkeypatch.setattr(mesh, "barrier", lambda name, timeout: calls.append(name))
+    placement = Placement([mx.cpu()])
+    for batches in ("data (8, 6)", "data (8, 6)", "data (5, 6)", "data (8, 6)"):
+        placement.turn_to(batches)
+    assert calls == [
+        "a training step on data (8, 6), change 1 of the shapes",
+        "a training step on data (5, 6), change 2 of the shapes",
+        "a training step on data (8, 6), change 3 of the shapes",
+    ]
