@@ -30,6 +30,7 @@ from ..base import MXNetError
 from ..recordio import IRHeader, pack, pack_img
 from ..recordio.framing import encode
 from ..recordio.lists import Listed, read_list
+from ..recordio.opencv import opencv
 from ..recordio.pictures import decode
 
 #: Pictures that a process packs at a time.
@@ -248,11 +249,9 @@ def _square(picture: np.ndarray) -> np.ndarray:
 
 def _resized(picture: np.ndarray, side: int) -> np.ndarray:
     """The picture with a shorter side of `side`."""
-    try:
-        import cv2
-    except ImportError:
-        problem = "--resize needs opencv-python-headless, which is not installed"
-        raise ImportError(f"{problem}: pip install 'mxlite[image]'") from None
+    cv2 = opencv()
+    if cv2 is None:
+        raise MXNetError("--resize needs opencv-python-headless, which is not installed: pip install 'mxlite[image]'")
     height, width = picture.shape[:2]
     size = (side, height * side // width) if height > width else (width * side // height, side)
     return cv2.resize(picture, size)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..recordio.opencv import opencv as installed
+
 
 def opencv() -> Any:
     """The module cv2.
@@ -12,9 +14,8 @@ def opencv() -> Any:
     Raises:
         ImportError: it is not installed.
     """
-    try:
-        import cv2
-    except ImportError:
+    cv2 = installed()
+    if cv2 is None:
         problem = "iterators over pictures need opencv-python-headless, which is not installed"
-        raise ImportError(f"{problem}: pip install 'mxlite[image]'") from None
+        raise ImportError(f"{problem}: pip install 'mxlite[image]'")
     return cv2
