@@ -118,7 +118,10 @@ class Checkpoint:
         """Tidy up, and find the newest checkpoint."""
         self._clean()
         if self.resume:
-            return self.newest(logger)
+            newest = self.newest(logger)
+            if newest is not None:
+                self._prune(newest)  # a run may have been killed before it came to that
+            return newest
         for old in self.epochs():
             _remove(self._path(old, _ENDING))
         return None
@@ -168,7 +171,7 @@ class Checkpoint:
             atomic_write(path, rule.dumps())
         files = record.describe([self._path(epoch, ".params"), *paths])
         record.write(self._path(epoch, _ENDING), record.Record(epoch, files, held))
-        self._prune()
+        self._prune(epoch)
 
     def _restore(self, module: BaseModule, found: record.Record, iterators: Mapping[str, Any]) -> None:
         args, aux = load_params(self.prefix, found.epoch)
@@ -217,12 +220,15 @@ class Checkpoint:
                 found.setdefault(int(match[1]), []).append(os.path.join(folder, entry))
         return found
 
-    def _prune(self) -> None:
-        """Delete the oldest. The record goes last, so that a run killed here leaves nothing that is not found again."""
+    def _prune(self, newest: int) -> None:
+        """Delete the oldest, up to the complete checkpoint `newest`: later ones are damaged, and count for nothing.
+
+        The record goes last, so that a run killed here leaves nothing that is not found again.
+        """
         if self.keep is None:
             return
         files = self._numbered(r"\.(params|(\d+\.)?states)")
-        for epoch in self.epochs()[: -self.keep]:
+        for epoch in [epoch for epoch in self.epochs() if epoch <= newest][: -self.keep]:
             for path in files.get(epoch, ()):
                 _remove(path)
             _remove(self._path(epoch, _ENDING))

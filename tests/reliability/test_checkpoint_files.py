@@ -41,6 +41,28 @@ def test_keep_deletes_the_oldest(tmp_path: Path):
     assert names(tmp_path / "net") == [*(f"{e}.{x}" for e in ("0003", "0004") for x in endings), "symbol.json"]
 
 
+def test_damaged_ones_do_not_count_as_kept(prefix: Path):
+    """Else the one that is newly written would be deleted in favour of them."""
+    for epoch in (2, 3):
+        shorten(prefix.with_name(f"net-000{epoch}.params"))
+
+    def stop(param):
+        if param.epoch == 2:
+            raise KeyboardInterrupt
+
+    checkpoint = mx.model.Checkpoint(prefix, keep=1)
+    with pytest.raises(KeyboardInterrupt):
+        quietly("plain", checkpoint, 3, batch_end_callback=stop)
+    assert checkpoint.newest() == 2
+    assert checkpoint.epochs() == [2, 3]
+
+
+def test_a_run_that_was_killed_before_it_deleted_is_caught_up_with(prefix: Path):
+    quietly("plain", mx.model.Checkpoint(prefix, keep=2), 3)
+    assert mx.model.Checkpoint(prefix).epochs() == [2, 3]
+    assert not prefix.with_name("net-0001.params").exists()
+
+
 def test_period(tmp_path: Path):
     quietly("plain", mx.model.Checkpoint(tmp_path / "net", period=2), 5)
     assert mx.model.Checkpoint(tmp_path / "net").epochs() == [2, 4]
