@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mxlite_compiler.graph import Graph
 from mxlite_compiler.passes import OpLists, mixed_precision, scale_losses
 
 from ..base import MXNetError
@@ -16,7 +17,7 @@ from ..optimizer.loss_scaling import LOSS_SCALE, LossScale, Skipping
 from ..symbol import Symbol
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Precision:
     """How modules compute.
 
@@ -34,13 +35,19 @@ class Precision:
     lists: OpLists
     excluded: frozenset[str] = frozenset()
     scale: LossScale | None = None
+    #: Programs are cached on their graph, so one network is converted once.
+    _made: weakref.WeakKeyDictionary[Graph, dict[bool, Symbol]] = dataclasses.field(
+        default_factory=weakref.WeakKeyDictionary, repr=False
+    )
 
     def network(self, symbol: Symbol, for_training: bool) -> tuple[Symbol, list[str]]:
         """The network to compile for `symbol`, and the arguments that it has beside those of the symbol."""
-        graph, _ = mixed_precision(symbol.graph, self.dtype, self.lists, self.excluded)
-        if self.scale is None or not for_training:
-            return Symbol(graph.entries), []
-        return Symbol(scale_losses(graph, LOSS_SCALE).entries), [LOSS_SCALE]
+        scaled = self.scale is not None and for_training
+        made = self._made.setdefault(symbol.graph, {})
+        if scaled not in made:
+            graph, _ = mixed_precision(symbol.graph, self.dtype, self.lists, self.excluded)
+            made[scaled] = Symbol((scale_losses(graph, LOSS_SCALE) if scaled else graph).entries)
+        return made[scaled], [LOSS_SCALE] if scaled else []
 
     def begin(self, arguments: Mapping[str, NDArray]) -> None:
         """Set the first scale of the loss."""
@@ -85,13 +92,3 @@ def current() -> Precision | None:
 def set_current(precision: Precision | None) -> None:
     """Let modules that are made from now on compute so."""
     _Use.current = precision
-
-
-@contextlib.contextmanager
-def using(precision: Precision | None) -> Iterator[None]:
-    """Let modules that are made inside compute so."""
-    before, _Use.current = _Use.current, precision
-    try:
-        yield
-    finally:
-        _Use.current = before

@@ -254,6 +254,10 @@ def test_batches_of_other_sizes_buckets_and_the_switch() -> None:
         buckets.update()
     scales = [buckets._buckets[i]._executor.arg_dict["amp_loss_scale"].asscalar() for i in (1, 2)]
     assert scales == [state(buckets._buckets[2])[0]] * 2 and scales[0] < 2**16
+    COUNTERS.reset()
+    again: Any = mx.mod.Module(module.symbol)
+    again.fit(batches, num_epoch=1, optimizer_params={"learning_rate": 0.1})
+    assert COUNTERS.traces == 0  # programs are shared with the other module of this symbol
     amp.reset()
     assert "amp_loss_scale" not in made(None)._executor.arg_dict
 

@@ -293,7 +293,8 @@ def convert_module(
     Parameters, optimizer states, gradients, outputs and files stay float32; the operators of `list_lp16_ops` compute in
     `target_dtype`. In float16 the gradients travel through the network multiplied by a scale. A step whose gradients
     are not finite changes nothing and halves the scale; after 2000 good ones in a row it is doubled. All of that is
-    inside the training step's one program.
+    inside the training step's one program, without waiting for the device. So what the host counts, the updates of Adam
+    and of an lr_scheduler, counts skipped steps, too; an optax rule does not.
 
     Args:
         module: a Module. (BucketingModule and others follow `amp.init`.)
