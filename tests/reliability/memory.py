@@ -20,12 +20,13 @@ from typing import Any
 import jax
 
 import mxlite as mx
-from tests.reliability.iterators import ITERATORS
+from tests.reliability.iterators import ITERATORS, PICTURES
 from tests.reliability.kill import RESULTS, Child
 from tests.reliability.trainings import TRAININGS, quietly
 
 PAGE = RESULTS.with_name("epochs.md")
 SAMPLES = 5
+KINDS = {**ITERATORS, **PICTURES}
 
 
 def resident() -> float:
@@ -57,7 +58,7 @@ def report(epoch: int, every: int, tell: Callable[[str], None]) -> None:
 
 def iterate(name: str, folder: Path, epochs: int, every: int, tell: Callable[[str], None]) -> None:
     """Epochs of an iterator, whose batches go to the device."""
-    batches = ITERATORS[name](folder)
+    batches = KINDS[name](folder)
     for epoch in range(1, epochs + 1):
         for batch in batches:
             for x in batch.data:
@@ -70,7 +71,7 @@ def measure(epochs: int) -> dict[str, list[list[float]]]:
     """For each kind rows of epoch, MB and live arrays."""
     every = max(epochs // SAMPLES, 1)
     found: dict[str, list[list[float]]] = {}
-    for name in (*TRAININGS, *ITERATORS):
+    for name in (*TRAININGS, *KINDS):
         with tempfile.TemporaryDirectory() as folder:
 
             def main(tell: Callable[[str], None], name: str = name, folder: Path = Path(folder)) -> None:
@@ -95,7 +96,7 @@ def page(found: dict[str, list[list[float]]], epochs: int) -> str:
         "",
         "MB of the process, and live arrays on the device, after so many epochs.",
     ]
-    for kinds, factor in ((TRAININGS, 1), (ITERATORS, 10)):
+    for kinds, factor in ((TRAININGS, 1), (KINDS, 10)):
         columns = [f"{row[0]:,.0f}" for row in found[next(iter(kinds))]]
         lines += ["", f"| {'module' if factor == 1 else 'iterator'} | {' | '.join(columns)} |", "|---" * 6 + "|"]
         for name in kinds:
