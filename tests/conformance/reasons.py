@@ -53,12 +53,13 @@ REASONS: dict[str, str] = {
     """,
     "not there yet: Gluon": """
         gluon nd.CachedOp nd.CachedOp.* test_utils.check_gluon_hybridize_consistency contrib.io.*
+        contrib.amp.convert_hybrid_block
     """,
     "requests for metadata, which nothing in MXNet reads": "model.FeedForward.set_*_request",
     "it pickles without help": "model.FeedForward.__setstate__",
     "threads end with their iterator without help": "io.MXDataIter.__del__ io.PrefetchingIter.__del__",
     "not there yet: profiler": "profiler profiler.*",
     "not there yet: ONNX, text, the autograd of MXNet 0.9": """
-        onnx onnx.* contrib.onnx.* contrib.text.* contrib.amp.convert_hybrid_block contrib.autograd.*
+        onnx onnx.* contrib.onnx.* contrib.text.* contrib.autograd.*
     """,
 }
