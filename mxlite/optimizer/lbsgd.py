@@ -69,7 +69,8 @@ class LBSGD(Optimizer):
         return chain(rescale(), clip(self.clip_gradient), decay(), last)
 
     def scalars(self, indices: Sequence[Any], lr: np.ndarray, wd: np.ndarray) -> dict[str, np.ndarray]:
-        self.lbmult = self.admult if self.adaptive else self._warmup(self.num_update + self.init_updates)
+        # The warm-up counts the gradients of this parameter; begin_num_update is none of its business.
+        self.lbmult = self.admult if self.adaptive else self._warmup(self.cumgrads[indices[0]]["num_cums"])
         return {"lr": np.array([self._rate * self.lbmult]), "wd": wd}
 
     def _warmup(self, done: int) -> float:
@@ -87,7 +88,7 @@ class LBSGD(Optimizer):
                 self.update(*one)
             return
         self._rate = self._get_lr(index)  # before the update is counted, so a scheduler's change comes one step late
-        sums = self.cumgrads.setdefault(index, {"cum_grad": 0, "num_cums": 0})
+        sums = self.cumgrads.setdefault(index, {"cum_grad": 0, "num_cums": self.init_updates})
         sums["num_cums"] += 1
         total = grad if self.batch_scale == 1 else grad + sums["cum_grad"]
         if sums["num_cums"] % self.batch_scale:
