@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -136,3 +137,22 @@ def test_a_list_with_other_letters_in_its_names(tmp_path: Path) -> None:
     assert run("--list", "x", str(folder)) == run("x", str(folder)) == 0
     header, _ = unpack(MXIndexedRecordIO("x.idx", "x.rec", "r").read_idx(0))
     assert header.label == 0
+
+
+READ_IN_MXNET = """
+import mxnet as mx
+batch = next(mx.io.ImageRecordIter(verbose=False, **values["params"]))
+print(json.dumps([batch.data[0].asnumpy().tolist(), batch.label[0].asnumpy().tolist()]))
+"""
+
+
+@pytest.mark.oracle
+def test_mxnet_reads_what_is_packed(oracle: Any) -> None:
+    """And both iterators give the same batch of it."""
+    shutil.copy(GOLDEN / "plain.lst", "x.lst")
+    assert run("x", "tree", "--center-crop", "--resize", "24") == 0
+    params = {"path_imgrec": "x.rec", "path_imgidx": "x.idx", "data_shape": (3, 16, 16), "batch_size": 7, "resize": 20}
+    data, label = oracle(READ_IN_MXNET, params=params)
+    batch = next(mx.io.ImageRecordIter(verbose=False, **params))
+    assert batch.label[0].asnumpy().tolist() == label
+    np.testing.assert_array_equal(batch.data[0].asnumpy(), data)
