@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +139,26 @@ def test_every_module_goes_on(name: str, tmp_path: Path):
     whole = weights(quietly(name, None, 4))
     quietly(name, mx.model.Checkpoint(tmp_path / "net"), 2)
     assert weights(quietly(name, mx.model.Checkpoint(tmp_path / "net"), 4)) == whole
+
+
+DEVICES = """
+import sys
+import mxlite as mx
+from tests.reliability.trainings import quietly, weights
+
+devices = [mx.cpu(0), mx.cpu(1)]
+whole = weights(quietly("plain", None, 3, context=devices))
+quietly("plain", mx.model.Checkpoint(sys.argv[1]), 2, context=devices)
+print(whole == weights(quietly("plain", mx.model.Checkpoint(sys.argv[1]), 3, context=devices)))
+"""
+
+
+def test_a_module_on_two_devices_goes_on(tmp_path: Path, environment: dict[str, str]):
+    done = subprocess.run(
+        [sys.executable, "-c", DEVICES, str(tmp_path / "net")], capture_output=True, text=True, timeout=300,
+        env={**environment, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+    )  # fmt: skip
+    assert done.stdout.split() == ["True"], done.stderr[-3000:]
 
 
 def test_the_state_of_a_recurrent_module_goes_on(tmp_path: Path):

@@ -34,13 +34,12 @@ def classifier() -> Any:
     return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(hidden, num_hidden=3, name="fc2"), name="softmax")
 
 
-def plain(checkpoint: Any = None, epochs: int = EPOCHS, **kwargs: Any) -> Any:
+def plain(checkpoint: Any = None, epochs: int = EPOCHS, context: Any = None, **kwargs: Any) -> Any:
     """As little as there is to compile: one layer on a few shuffled rows."""
     _seed()
     train = mx.io.NDArrayIter(*_data(24), 8, shuffle=True)
-    made = mx.mod.Module(
-        mx.sym.SoftmaxOutput(mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=3, name="fc1"), name="softmax")
-    )
+    scores = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=3, name="fc1")
+    made = mx.mod.Module(mx.sym.SoftmaxOutput(scores, name="softmax"), context=context)
     options = {"optimizer": "nadam", "optimizer_params": {"learning_rate": 0.02}}
     made.fit(train, num_epoch=epochs, checkpoint=checkpoint, **{**options, **kwargs})
     return made
