@@ -10,7 +10,7 @@ from typing import Any
 from ..base import MXNetError
 from ..executor import Executor
 from ..initializer import Uniform
-from ..model import load_checkpoint, read_states, save_checkpoint
+from ..model import folder_path, load_checkpoint, read_states, save_checkpoint
 from ..ndarray import NDArray, concatenate
 from ..serialize import atomic_write
 from .base_module import StateError
@@ -53,22 +53,26 @@ class Module(Binding):
     """
 
     @staticmethod
-    def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
+    def load(
+        prefix: str, epoch: int, load_optimizer_states: bool = False, *, backend: str = "params", **kwargs: Any
+    ) -> Module:
         """A module from ``PREFIX-symbol.json`` and ``PREFIX-EPOCH.params``; bind it before use.
 
         Args:
             prefix, epoch: as given to `save_checkpoint`.
             load_optimizer_states: also read ``PREFIX-EPOCH.states`` when the optimizer is initialised.
+            backend: "orbax" for what `mx.callback.module_checkpoint(..., backend="orbax")` wrote.
             **kwargs: passed to `Module`.
 
         Raises:
             MXNetError: a file is missing or damaged.
         """
-        symbol, args, aux = load_checkpoint(prefix, epoch)
+        symbol, args, aux = load_checkpoint(prefix, epoch, backend)
         module = Module(symbol, **kwargs)
         module._loaded, module.params_initialized = (args, aux), True
         if load_optimizer_states:
-            module._states_file = f"{prefix}-{epoch:04d}.states"
+            folder = folder_path(prefix, epoch)
+            module._states_file = folder if backend == "orbax" else f"{prefix}-{epoch:04d}.states"
         return module
 
     # Parameters.
