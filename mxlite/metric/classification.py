@@ -12,7 +12,7 @@ from ..base import MXNetError
 from ..ndarray import NDArray
 from . import kernels
 from .accumulator import Kernel
-from .base import DeviceMetric, MetricError, alias, as_ndarray, check_label_shapes, register
+from .base import DeviceMetric, MetricError, MetricIndexError, alias, as_ndarray, check_label_shapes, register
 
 
 @register
@@ -140,10 +140,10 @@ class _Binary(DeviceMetric):
     update.counts_on_device = True  # type: ignore[attr-defined]
 
     def checked(self, labels: list[NDArray], preds: list[NDArray]) -> int:
-        """1, or for micro the number of labels. MetricError when lengths differ."""
+        """1, or for micro the number of labels. MetricError when lengths differ; MetricIndexError without classes."""
         for label, pred in zip(labels, preds, strict=True):
             if pred.ndim != 2:
-                raise MetricError(f"{self.name}: predictions must be (batch, classes), got shape {pred.shape}")
+                raise MetricIndexError(f"{self.name}: predictions must be (batch, classes), got shape {pred.shape}")
             if label.size != pred.shape[0]:
                 check_label_shapes(label, pred)
                 raise MetricError(f"{self.name}: labels of shape {label.shape} do not fit predictions of {pred.shape}")

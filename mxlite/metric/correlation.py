@@ -11,7 +11,16 @@ import numpy as np
 from ..ndarray import NDArray
 from . import kernels
 from .accumulator import Kernel
-from .base import DeviceMetric, EvalMetric, MetricError, alias, as_ndarray, check_label_shapes, register
+from .base import (
+    DeviceMetric,
+    EvalMetric,
+    MetricError,
+    MetricIndexError,
+    alias,
+    as_ndarray,
+    check_label_shapes,
+    register,
+)
 
 
 def _host(labels: Any, preds: Any) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -136,7 +145,9 @@ class PCC(EvalMetric):
             chosen = (pred if pred.shape == label.shape else pred.argmax(axis=1)).astype(np.int64).ravel()
             want = label.astype(np.int64).ravel()
             if len(chosen) != len(want):
-                raise MetricError(f"{self.name}: labels of shape {label.shape} do not fit predictions of {pred.shape}")
+                raise MetricIndexError(
+                    f"{self.name}: labels of shape {label.shape} do not fit predictions of {pred.shape}"
+                )
             if len(want) and min(chosen.min(), want.min()) < 0:
                 raise MetricError(f"{self.name}: class numbers must not be negative")
             counts = np.zeros((max(chosen.max(initial=0), want.max(initial=0)) + 1,) * 2)

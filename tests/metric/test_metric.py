@@ -391,3 +391,20 @@ assert np.allclose(metric.get()[1], [0.5, -np.log(0.7 * 0.2) / 2, 2 / 3]), metri
     env = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "pred", "told"),
+    [
+        ("f1", (3,), (3,), r"f1: predictions must be \(batch, classes\), got shape \(3,\)"),
+        ("mcc", (3,), (3,), r"mcc: predictions must be \(batch, classes\), got shape \(3,\)"),
+        ("pcc", (1, 3), (1, 3, 2), r"pcc: labels of shape \(1, 3\) do not fit predictions of \(1, 3, 2\)"),
+    ],
+)
+def test_predictions_without_classes_are_index_errors_as_in_mxnet(
+    name: str, label: tuple[int, ...], pred: tuple[int, ...], told: str
+) -> None:
+    metric = M.create(name)
+    with pytest.raises(IndexError, match=told):
+        metric.update([mx.nd.zeros(label)], [mx.nd.zeros(pred)])
+    assert math.isnan(metric.get()[1])
