@@ -152,7 +152,8 @@ def write(rows: list[dict[str, Any]], rounds: int, results: Path) -> None:
         f"# A training step, measured\n\n{table(rows)}\n\n![bars](steps.png)\n\n"
         f"Written by `{command}` on {machine()}, {load()}: medians of {rounds} rounds, all in one run and in turns. "
         "The ratio is mxlite's time divided by the other's, against the faster hand-written layout.\n\n"
-        "Further pages: [eager calls](calls.md), [memory](memory.md), [memory over epochs](epochs.md), [kills](kill.md).\n"
+        "Further pages: [eager calls](calls.md), [memory](memory.md), [memory over epochs](epochs.md), "
+        "[kills](kill.md).\n"
     )
     draw(rows, results / "steps.png")
 
