@@ -269,6 +269,8 @@ def _packed(listed: Sequence[Listed], packing: Packing, processes: int) -> Itera
             yield from zip(listed, _in_order(pool, work, listed, 4 * processes), strict=True)
         except BrokenProcessPool:
             raise MXNetError("a process that packs pictures has died; with --num-thread 1 there is none") from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _in_order(

@@ -37,6 +37,7 @@ class IterableIter(DataIter):
     The first batch tells the shapes. One that has fewer rows is filled up with its own, from its beginning, and `pad`
     tells how many these are: `predict` leaves them out, `score` counts them, as it does with any iterator. For items
     without end, ``mx.io.ResizeIter(it, size, reset_internal=False)`` makes epochs.
+    A checkpoint does not keep where it stands in an epoch: nothing tells.
 
     Args:
         source: what is iterated, or a function without arguments that returns it anew for each epoch.
@@ -135,7 +136,8 @@ class IterableIter(DataIter):
 
     def _epoch(self) -> Iterator[_Batch]:
         """The batches of an epoch; the thread runs this."""
-        items = iter(self._source() if callable(self._source) else self._source)
+        source: Any = self._source
+        items = iter(source() if callable(source) and not hasattr(source, "__iter__") else source)
         batches = (self._named(item) for item in items)
         for arrays in batches if self._rows is None else _stacked(batches, self._rows):
             batch = self._filled(arrays)

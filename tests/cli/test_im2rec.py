@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,18 @@ def test_an_interrupted_run_leaves_what_was_there(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(im2rec, "pack_one", stopped)
     assert run("x", "tree") == 130
     assert {path.name: path.read_bytes() for path in Path().glob("*x.*")} == before
+
+
+def dies(item: object, packing: object) -> bytes:
+    os._exit(9)
+
+
+def test_a_process_that_dies(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(GOLDEN / "plain.lst", "x.lst")
+    monkeypatch.setattr(im2rec, "pack_one", dies)
+    assert run("x", "tree", "--num-thread", "2") == 2
+    assert "a process that packs pictures has died" in capsys.readouterr().err
+    assert [path.name for path in Path().glob("*x.*")] == ["x.lst"]
 
 
 @pytest.mark.parametrize(
