@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -64,7 +64,7 @@ def skipping(rule: Transformation, how: LossScale) -> Transformation:
     def update(updates: Any, state: Any, params: Any = None, **scalars: Any) -> tuple[Any, Scaled]:
         grads = {name: g for name, g in updates.items() if name != LOSS_SCALE}
         weights = {name: w for name, w in params.items() if name != LOSS_SCALE}
-        finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(g)) for g in grads.values()]))
+        finite = reduce(jnp.logical_and, [jnp.all(jnp.isfinite(g)) for g in grads.values()], jnp.array(True))
         steps, inner = rule.update(grads, state.inner, weights, **scalars)
         steps = {name: jnp.where(finite, u, 0) for name, u in dict(steps).items()}  # type: ignore[call-overload]
         inner = jax.tree.map(lambda new, old: jnp.where(finite, new, old), inner, state.inner)

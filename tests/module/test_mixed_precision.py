@@ -156,6 +156,18 @@ def test_the_scale_has_bounds() -> None:
     assert seen == [4, 4, 4, 2, 1, 1, 1, 2]
 
 
+def test_parameters_that_are_all_fixed() -> None:
+    names = ["fc1_weight", "fc1_bias", "fc2_weight", "fc2_bias"]
+    module: Any = amp.convert_module(mx.mod.Module(network(), fixed_param_names=names), loss_scale=1024)
+    module.bind([("data", (8, 6))], [("softmax_label", (8,))])
+    module.init_params(mx.init.Xavier())
+    before = weights(module)
+    module.init_optimizer()
+    step(module)
+    for name, value in weights(module).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
 def test_a_scale_that_stays() -> None:
     module = made(loss_scale=128)
     for scale in (1, 1e5, 1):
