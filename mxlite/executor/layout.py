@@ -15,7 +15,7 @@ from mxlite_compiler.program import Shardings
 
 from ..base import MXNetError
 from ..distributed.job import launching
-from ..ndarray import NDArray
+from ..ndarray import NDArray, concatenate
 from .mesh import Placement, put
 from .mesh_cell import MeshCell, adopt
 
@@ -27,11 +27,19 @@ class Batch(NamedTuple):
 
     Attributes:
         placement: among which devices.
-        axes: the batch axis of every argument that is split, by name.
+        axes: the batch axis of every input that is split, by name.
+        states: arguments that are split, too, along the first axis of the size of the batch.
     """
 
     placement: Placement
     axes: Mapping[str, int]
+    states: Sequence[str] = ()
+
+    def found(self, shapes: Shapes) -> dict[str, int]:
+        """The batch axis of every argument that is split."""
+        axes = {n: axis for n, axis in self.axes.items() if n in shapes and axis < len(shapes[n])}
+        size = next((shapes[n][axis] for n, axis in axes.items()), 0)
+        return axes | {n: shapes[n].index(size) for n in self.states if size in shapes[n]}
 
 
 class Layout:
@@ -54,7 +62,7 @@ class Layout:
     def __init__(self, graph: Graph, arrays: Mapping[str, NDArray], batch: Batch):
         self.placement, self._batch = batch.placement, batch
         shapes = {n: a.shape for n, a in arrays.items()}
-        axes = {n: axis for n, axis in batch.axes.items() if n in shapes and axis < len(shapes[n])}
+        axes = self._axes = batch.found(shapes)
         self.of = {n: self.placement.split(shape, axes.get(n)) for n, shape in shapes.items()}
         self._inputs = [n for n in arrays if n in axes]
         whole = self.placement.workers > 1
@@ -106,6 +114,12 @@ class Layout:
         sharding = self.of[which] if isinstance(which, str) else self._parts[which]
         shards = {s.device: s.data for s in nd._cell.shards(sharding)}  # type: ignore[attr-defined]
         return [NDArray._wrap(shards[c.jax_device], c) for c in self.placement.contexts]
+
+    def merged(self, name: str, parts: Sequence[NDArray]) -> NDArray:
+        """The inverse of `parts` for an argument."""
+        if len(parts) == 1 or (name in self.of and self.of[name].is_fully_replicated):
+            return parts[0]
+        return concatenate([x.as_in_context(parts[0].context) for x in parts], axis=self._axes.get(name, 0))
 
     def head(self, i: int, x: jax.Array) -> jax.Array:
         """The head gradient of output `i`."""

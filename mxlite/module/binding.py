@@ -235,7 +235,7 @@ class Binding(BaseModule):
             self.logger.warning(
                 "a batch of %d does not divide among %s: each of them computes all of it", size, self._placement
             )
-        return Batch(self._placement, axes | dict.fromkeys(self._state_names, 0))
+        return Batch(self._placement, axes, self._state_names)
 
     def _move(self, placement: Placement) -> None:
         """Compute on other devices from now on, on the same arrays."""

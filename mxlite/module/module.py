@@ -11,7 +11,7 @@ from ..base import MXNetError
 from ..executor import Executor
 from ..initializer import Uniform
 from ..model import folder_path, load_checkpoint, read_states, save_checkpoint
-from ..ndarray import NDArray, concatenate
+from ..ndarray import NDArray
 from ..serialize import atomic_write
 from .base_module import StateError
 from .batches import batch_axis, described
@@ -283,7 +283,7 @@ class Module(Binding):
             raise ValueError("set_states takes either states or value")
         for i, name in enumerate(self._state_names):
             # What get_states(merge_multi_context=False) gave comes back as it is.
-            executor.arg_dict[name][:] = value if states is None else _merged(as_list(states[i]))
+            executor.arg_dict[name][:] = value if states is None else _merged(executor, name, as_list(states[i]))
 
     def update_metric(self, eval_metric: Any, labels: Any, pre_sliced: bool = False) -> None:
         """Count the outputs of the last forward into `eval_metric`; built-in metrics wait for nothing.
@@ -296,7 +296,8 @@ class Module(Binding):
         executor = self._bound("update_metric", params=True)
         names = [d.name for d in self._label_shapes] if self._label_shapes else self._label_names
         if pre_sliced:
-            labels = [_merged([as_ndarray(x) for x in parts]) for parts in zip(*map(as_list, labels), strict=True)]
+            parts = zip(*map(as_list, labels), strict=True)
+            labels = [_merged(executor, name, [*map(as_ndarray, p)]) for name, p in zip(names, parts, strict=False)]
         named = dict(zip(names, [as_ndarray(x) for x in as_list(labels)], strict=False))
         eval_metric.update_dict(named, dict(zip(self.output_names, executor.outputs, strict=True)))
 
@@ -346,6 +347,6 @@ def _per_device(executor: Executor, arrays: Mapping[Any, Any], merge: bool) -> l
     return [executor.layout.parts(x, which) for which, x in arrays.items()]
 
 
-def _merged(parts: Sequence[NDArray]) -> NDArray:
-    """The batch of which `parts` are on the devices."""
-    return parts[0] if len(parts) == 1 else concatenate([x.as_in_context(parts[0].context) for x in parts])
+def _merged(executor: Executor, name: str, parts: Sequence[NDArray]) -> NDArray:
+    """The array of which `parts` are on the devices."""
+    return parts[0] if executor.layout is None else executor.layout.merged(name, parts)

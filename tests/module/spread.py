@@ -21,6 +21,7 @@ X = rng.rand(48, 6).astype("float32")
 Y = X[:, :3].argmax(axis=1).astype("float32")
 
 SCENARIOS = {}
+RECURRENT = {"rnn_weight": (84,), "fc_weight": (3, 3), "fc_bias": (3,)}
 
 
 @mx.optimizer.register
@@ -237,6 +238,31 @@ def time_first(ctx):
         module.update()
     facts = {"rescale": module._optimizer.rescale_grad}
     return numbers({**learned(module), "out": module.get_outputs()[0], "acc": np.array(metric.get()[1])}), facts
+
+
+@scenario
+def recurrent(ctx):
+    """States whose second axis is the batch, from step to step as the devices have them."""
+    variables = [mx.sym.Variable(n) for n in ("data", "hidden", "cell")]
+    rnn = mx.sym.RNN(
+        variables[0], mx.sym.Variable("rnn_weight"), *variables[1:], state_size=3, num_layers=1, mode="lstm",
+        state_outputs=True, name="rnn",
+    )  # fmt: skip
+    last = mx.sym.FullyConnected(mx.sym.SequenceLast(rnn[0]), num_hidden=3, name="fc")
+    symbol = mx.sym.Group([mx.sym.SoftmaxOutput(last, name="softmax"), *map(mx.sym.BlockGrad, (rnn[1], rnn[2]))])
+    module = mx.mod.Module(symbol, context=ctx, state_names=["hidden", "cell"], logger=logger())
+    module.bind([mx.io.DataDesc("data", (3, 8, 2), layout="TNC")], [("softmax_label", (8,))])
+    module.init_params(arg_params={n: mx.nd.array(np.resize(X - 0.5, s)) for n, s in RECURRENT.items()})
+    module.init_optimizer()
+    module.set_states(value=0)
+    for i in range(3):
+        one = mx.io.DataBatch([mx.nd.array(X.reshape(-1)[i : i + 48].reshape(3, 8, 2))], [mx.nd.array(Y[:8])])
+        module.forward_backward(one)
+        module.update()
+        module.set_states(module.get_outputs(merge_multi_context=False)[1:])
+    hidden, cell = module.get_states()
+    parts = [list(p.shape) for p in module.get_states(merge_multi_context=False)[0]]
+    return numbers({**learned(module), "hidden": hidden, "cell": cell}), {"parts": parts}
 
 
 @scenario

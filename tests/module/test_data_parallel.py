@@ -42,8 +42,8 @@ def found():
 
 @pytest.mark.parametrize(
     "scenario",
-    "steps looked_at head_gradients shorter uneven parts time_first resumed own_optimizer family watched alone "
-    "labels".split(),
+    "steps looked_at head_gradients shorter uneven parts time_first recurrent resumed own_optimizer family watched "
+    "alone labels".split(),
 )
 def test_the_numbers_are_those_of_one_device(found, scenario):
     (one, _), (four, _) = found[scenario]
@@ -71,6 +71,10 @@ def test_each_device_has_its_part(found):
     assert one["shapes"] == [[[8, 6]], [[1]], [[8, 6]], [[8, 6]]]
     assert four["shapes"] == [[[2, 6]] * 4, [[1]] * 4, [[2, 6]] * 4, [[2, 6]] * 4]
     assert four["contexts"] == ["cpu(0)", "cpu(1)", "cpu(2)", "cpu(3)"]
+
+
+def test_states_are_split_where_the_batch_is(found):
+    assert found["recurrent"][1][1]["parts"] == [[1, 2, 3]] * 4
 
 
 def test_labels_of_one_device_collapse(found):
