@@ -37,7 +37,7 @@ class IterableIter(DataIter):
     The first batch tells the shapes. One that has fewer rows is filled up with its own, from its beginning, and `pad`
     tells how many these are: `predict` leaves them out, `score` counts them, as it does with any iterator. For items
     without end, ``mx.io.ResizeIter(it, size, reset_internal=False)`` makes epochs.
-    A checkpoint does not keep where it stands in an epoch: nothing tells.
+    A checkpoint does not keep its place in an epoch.
 
     Args:
         source: what is iterated, or a function without arguments that returns it anew for each epoch.
@@ -136,9 +136,7 @@ class IterableIter(DataIter):
 
     def _epoch(self) -> Iterator[_Batch]:
         """The batches of an epoch; the thread runs this."""
-        source: Any = self._source
-        items = iter(source() if callable(source) and not hasattr(source, "__iter__") else source)
-        batches = (self._named(item) for item in items)
+        batches = (self._named(item) for item in _items(self._source))
         for arrays in batches if self._rows is None else _stacked(batches, self._rows):
             batch = self._filled(arrays)
             if batch is not None:
@@ -180,6 +178,11 @@ class IterableIter(DataIter):
             return None
         which = np.resize(np.arange(rows), size)
         return _Batch({name: x[which] for name, x in arrays.items()}, size - rows)
+
+
+def _items(source: Any) -> Iterator[Any]:
+    # What has both, such as a data set of some libraries, is iterated, not called.
+    return iter(source if hasattr(source, "__iter__") or not callable(source) else source())
 
 
 def _names(names: Sequence[str]) -> tuple[str, ...]:
