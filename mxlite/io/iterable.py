@@ -181,8 +181,10 @@ class IterableIter(DataIter):
 
 
 def _items(source: Any) -> Iterator[Any]:
-    # What has both, such as a data set of some libraries, is iterated, not called.
-    return iter(source if hasattr(source, "__iter__") or not callable(source) else source())
+    # What can be called, too, such as a data set of some libraries, is iterated.
+    called = callable(source) and not hasattr(source, "__iter__")
+    items: Iterable[Any] = source() if called else source
+    return iter(items)
 
 
 def _names(names: Sequence[str]) -> tuple[str, ...]:
