@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -182,9 +182,9 @@ class IterableIter(DataIter):
 
 def _items(source: Any) -> Iterator[Any]:
     # What can be called, too, such as a data set of some libraries, is iterated.
-    called = callable(source) and not hasattr(source, "__iter__")
-    items: Iterable[Any] = source() if called else source
-    return iter(items)
+    if callable(source) and not hasattr(source, "__iter__"):
+        source = source()
+    return iter(cast(Any, source))
 
 
 def _names(names: Sequence[str]) -> tuple[str, ...]:
