@@ -27,7 +27,9 @@ sys.path.insert(0, str(HERE))
 
 from image_epoch import ImageTimer
 from mxlite import recordio
-from turns import Oracle, in_turns, load, machine, ratio
+from turns import RESULTS, Oracle, in_turns, load, machine, ratio
+
+COMMAND = "tests/benchmarks/image_records.py --rounds {} --write"
 
 
 def write_records(path: str, count: int) -> None:
@@ -49,13 +51,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--write", action="store_true", help="also write results/images.md")
     args = parser.parse_args(argv)
     python = os.environ.get("MXLITE_ORACLE")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         path = os.path.join(folder, "pictures.rec")
         write_records(path, args.images)
         oracle = stack.enter_context(Oracle(python, HERE / "image_worker.py")) if python else None
-        print(f"images a second, {args.images} JPEGs 256 x 256 -> 224 x 224; {machine()}; {load()}")
+        lines = [f"images a second, {args.images} JPEGs 256 x 256 -> 224 x 224; {machine()}; {load()}"]
         for threads in args.threads:
             runs: dict[str, Callable[[], float]] = {"mxlite": ImageTimer(path, threads).seconds}
             if oracle:
@@ -64,7 +67,14 @@ def main(argv: list[str] | None = None) -> int:
             speeds = {name: args.images / statistics.median(seconds) for name, seconds in times.items()}
             told = "  ".join(f"{name} {speed:6.0f}" for name, speed in speeds.items())
             slower = ratio(times, "mxnet")
-            print(f"{threads} threads: {told}" + (f"  mxlite/mxnet {1 / slower:.2f}" if slower else ""))
+            lines.append(f"{threads} threads: {told}" + (f"  mxlite/mxnet {1 / slower:.2f}" if slower else ""))
+    print(*lines, sep="\n")
+    if args.write:
+        RESULTS.mkdir(exist_ok=True)
+        told = "".join(f"    {line}\n" for line in lines)
+        command = COMMAND.format(args.rounds)
+        text = f"# Reading pictures from records\n\n    python {command}\n\n{told}"
+        (RESULTS / "images.md").write_text(text, encoding="utf-8")
     return 0
 
 
