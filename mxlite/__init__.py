@@ -82,7 +82,7 @@ __version__ = "0.1.0"
 
 # What stands above the arrays, or the checkpoints, and yet belongs to `mx.nd` and `mx.model`.
 model.FeedForward = _FeedForward
-model.DataParallelExecutorManager = _DataParallelExecutorManager  # type: ignore[attr-defined]
+model.DataParallelExecutorManager = _DataParallelExecutorManager
 model.Checkpoint = _Checkpoint
 nd.Custom = operator.custom
 nd.save = nd.utils.save = _params.save

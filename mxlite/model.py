@@ -21,6 +21,7 @@ from .symbol.symbol import load as load_symbol
 if TYPE_CHECKING:
     # They stand above this file: mxlite/__init__.py puts them here.
     from .checkpoint import Checkpoint as Checkpoint
+    from .executor_manager import DataParallelExecutorManager as DataParallelExecutorManager
     from .module.feed_forward import FeedForward as FeedForward
 
 Params = dict[str, NDArray]

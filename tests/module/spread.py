@@ -8,6 +8,7 @@ import logging
 import os
 import tempfile
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -112,7 +113,8 @@ def lines(module):
 def steps(ctx):
     """Dropout, statistics of the whole batch, input gradients; each step one launch, and no second compilation."""
     module, metric = ready(ctx, symbol=network(drop=0.4), inputs_need_grad=True), mx.metric.create(["acc", "ce"])
-    counts, cell = [], module._executor.arg_dict["fc1_weight"]._cell
+    counts, donated = [], []
+    cell: Any = module._bound("steps").arg_dict["fc1_weight"]._cell
     for i in range(4):
         COUNTERS.reset()
         held = cell._spread if isinstance(ctx, list) else cell._array
@@ -121,10 +123,10 @@ def steps(ctx):
         module.backward()
         module.update()
         counts.append([COUNTERS.launches, COUNTERS.traces])
-    donated = held.is_deleted()
+        donated.append(held.is_deleted())
     values = {**learned(module), "metric": np.array(metric.get()[1])}
     values |= {"output": module.get_outputs()[0], "grad": module.get_input_grads()[0]}
-    return numbers(values), {"counts": counts, "told": lines(module), "donated": donated}
+    return numbers(values), {"counts": counts, "told": lines(module), "donated": donated[-1]}
 
 
 @scenario
@@ -138,7 +140,8 @@ def looked_at(ctx):
             seen.append(module.get_outputs()[0].asnumpy())
         module.backward()
         if i != 1:
-            seen.append(module._executor.grad_dict["fc2_weight"].asnumpy())
+            gradients: Any = module._bound("looked_at").grad_dict
+            seen.append(gradients["fc2_weight"].asnumpy())
         module.update()
     one = ready(mx.cpu(1))
     one.forward(batch(0, 16))
@@ -279,7 +282,8 @@ def resumed(ctx):
         train(again)
         again.bind([("data", (8, 6))], [("softmax_label", (8,))], force_rebind=True)
         train(again, size=8)
-        states = {f"state {i}": s[0] for i, s in again._updates.states().items()}
+        updates: Any = again._updates
+        states = {f"state {i}": s[0] for i, s in updates.states().items()}
     return numbers({**learned(again), **states}), {}
 
 
@@ -349,7 +353,7 @@ def watched(ctx):
     module.forward_backward(batch(0, 16))
     monitor.toc()
     module.update()
-    executor = module._executor
+    executor = module._bound("watched")
     mine = module.symbol.bind(ctx[0] if isinstance(ctx, list) else ctx, executor.arg_dict, aux_states=executor.aux_dict)
     return numbers(
         {"seen": np.array(seen), "mine": mine.forward()[0], "sum": executor.arg_dict["fc1_weight"] + mx.nd.ones((8, 6))}
@@ -385,7 +389,7 @@ def labels(ctx):
 
 def main():
     warnings.simplefilter("error")
-    found = {name: [run(mx.cpu(0)), run(FOUR)] for name, run in SCENARIOS.items()}
+    found: dict[str, Any] = {name: [run(mx.cpu(0)), run(FOUR)] for name, run in SCENARIOS.items()}
     found["as MXNet"] = two_devices.facts(mx)
     print(json.dumps(found))
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -43,7 +45,7 @@ def test_the_group_of_a_module_shows_its_arrays(net, batch):
     module.bind(*SHAPES, inputs_need_grad=True)
     module.init_params(arg_params=PARAMS)
     module.forward_backward(batch)
-    group = module._exec_group
+    group: Any = module._exec_group
     assert (group.batch_size, group.slices, group.contexts) == (8, [slice(0, 8)], DEVICES)
     assert (group.param_names, group.arg_names) == (["fc_weight", "fc_bias"], net.list_arguments())
     assert [[a.shape for a in arrays] for arrays in group.param_arrays] == [[(3, 6)], [(3,)]]
@@ -57,7 +59,7 @@ def test_the_group_of_a_module_shows_its_arrays(net, batch):
 
 def test_a_group_by_itself(net, batch):
     names = ["fc_weight", "fc_bias"]
-    group = DataParallelExecutorGroup(net, DEVICES, [1, 1], *SHAPES, names, True, True)
+    group: Any = DataParallelExecutorGroup(net, DEVICES, [1, 1], *SHAPES, names, True, True)
     group.set_params(PARAMS, {})
     group.forward(batch)
     group.backward()
@@ -84,7 +86,7 @@ def test_a_group_by_itself(net, batch):
 
 def test_the_manager_leaves_the_update_to_its_user(net, batch):
     data = mx.io.NDArrayIter(batch.data[0], batch.label[0], 8)
-    manager = mx.model.DataParallelExecutorManager(
+    manager: Any = mx.model.DataParallelExecutorManager(
         net, DEVICES, data, net.list_arguments(), ["fc_weight", "fc_bias"], [], logger=None
     )
     manager.set_params(PARAMS, {})

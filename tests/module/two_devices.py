@@ -51,6 +51,6 @@ def facts(mx):
 
 
 if __name__ == "__main__":
-    import mxnet
+    import mxnet  # pyright: ignore[reportMissingImports]
 
     print(json.dumps(facts(mxnet)))
