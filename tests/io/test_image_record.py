@@ -21,7 +21,7 @@ import pytest
 
 import mxlite as mx
 from mxlite import recordio
-from mxlite.io import MXDataIter
+from mxlite.io import MXDataIter, image_rows
 from tests.io.image_cases import BOXES, CASES, SAMPLED, SMALL, features, sampled_label, sampled_pictures
 
 IMAGES = Path(__file__).parent.parent / "golden" / "io" / "images"
@@ -404,6 +404,30 @@ def test_pictures_turned_by_their_camera() -> None:
     records.close()
     found = next(small(path_imgrec="turned.rec", batch_size=1, data_shape=(1, 32, 16))).data[0].asnumpy()[0, 0]
     assert found[:14].max() < 10 and found[18:].min() > 245
+
+
+def test_so_much_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first batch, four that are ready, and two that are being made."""
+    records = recordio.MXRecordIO("many.rec", "w")
+    source = recordio.MXIndexedRecordIO("small.idx", "small.rec", "r")
+    for number in range(200):
+        records.write(source.read_idx(number % 7) or b"")
+    records.close()
+    decoded: list[int] = []
+
+    def counted(content: bytes, iscolor: int) -> np.ndarray:
+        decoded.append(len(content))
+        return decode(content, iscolor)
+
+    decode = image_rows.decode
+    monkeypatch.setattr(image_rows, "decode", counted)
+    it = small(path_imgrec="many.rec", batch_size=2, prefetch_buffer=4)
+    end = time.monotonic() + 10
+    while len(decoded) < 2 * 7 and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert len(decoded) == 2 * 7
+    assert len(list(it)) == 100 and len(decoded) == 200
 
 
 def test_threads_end_with_their_iterators() -> None:
