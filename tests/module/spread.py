@@ -123,7 +123,7 @@ def steps(ctx):
         module.backward()
         module.update()
         counts.append([COUNTERS.launches, COUNTERS.traces])
-        donated.append(held.is_deleted())
+        donated.append(held is not None and held.is_deleted())
     values = {**learned(module), "metric": np.array(metric.get()[1])}
     values |= {"output": module.get_outputs()[0], "grad": module.get_input_grads()[0]}
     return numbers(values), {"counts": counts, "told": lines(module), "donated": donated[-1]}
