@@ -13,6 +13,10 @@ from logging import INFO as INFO
 from logging import NOTSET as NOTSET
 from logging import WARNING as WARNING
 
+#: The root logger, for messages that may come before the program has set up its log: ``logging.info`` would set it up
+#: in its own way, and the program's ``basicConfig`` would do nothing.
+ROOT = logging.getLogger()
+
 _RESET = "\x1b[0m"
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from ..base import MXNetError, nearest
 from ..context import cpu
 from ..io import DataBatch, DataDesc
 from ..io.source import checked_handling, uploads
+from ..log import ROOT
 from ..ndarray import NDArray
 from .ahead import Ahead
 from .codec import imdecode
@@ -217,7 +217,7 @@ class ImageIter(SampleIter):
         """Begin again to fill up a batch, or StopIteration."""
         rows = self._rows
         if self._skipped and not self._found:
-            logging.warning("%s: all %d pictures were invalid and skipped", type(self).__name__, self._skipped)
+            ROOT.warning("%s: all %d pictures were invalid and skipped", type(self).__name__, self._skipped)
         if not rows or self._ended or not self._found or self.last_batch_handle == "discard":
             self._rows, self._ended = [], True
             raise StopIteration
@@ -257,7 +257,7 @@ class ImageIter(SampleIter):
             except (MXNetError, OSError) as e:
                 if self.on_error != "skip":
                     raise
-                logging.warning("%s: skipped: %s", type(self).__name__, e)
+                ROOT.warning("%s: skipped: %s", type(self).__name__, e)
 
     def _sample(self) -> tuple[Any, NDArray]:
         kind = type(self)
@@ -282,7 +282,7 @@ class ImageIter(SampleIter):
 
     def _skip(self, error: Exception) -> None:
         self._skipped += 1
-        logging.debug("Invalid image, skipping:  %s", error)
+        ROOT.debug("Invalid image, skipping:  %s", error)
 
     def _label(self, label: Any) -> np.ndarray:
         values = pixels(label) if isinstance(label, NDArray) else np.asarray(label)

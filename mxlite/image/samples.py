@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import random
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..base import MXNetError
 from ..io import DataError, DataIter, IterError
+from ..log import ROOT
 from ..ndarray import NDArray
 from ..recordio import MXIndexedRecordIO, MXRecordIO, unpack
 from ..recordio.lists import Listed, read_list
@@ -89,7 +89,7 @@ class SampleIter(DataIter):
         if path_imgrec:
             self._open(path_imgrec, path_imgidx)
         if path_imglist:
-            logging.info("%s: loading image list %s...", type(self).__name__, path_imglist)
+            ROOT.info("%s: loading image list %s...", type(self).__name__, path_imglist)
             self.imglist = {x.number: (np.array(x.labels, dtype), x.path) for x in _listed(path_imglist)}
         elif isinstance(imglist, list):
             self.imglist = {str(i): _entry(row, dtype) for i, row in enumerate(imglist, 1)}
@@ -108,7 +108,7 @@ class SampleIter(DataIter):
         self.cur = 0
 
     def _open(self, path: Any, index: Any) -> None:
-        logging.info("%s: loading recordio %s...", type(self).__name__, path)
+        ROOT.info("%s: loading recordio %s...", type(self).__name__, path)
         if index:
             records = MXIndexedRecordIO(index, path, "r")
             self.imgrec, self.imgidx = records, list(records.keys)

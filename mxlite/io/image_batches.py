@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base import MXNetError, explain
+from ..log import ROOT
 from .image_files import RecordFile
 from .image_params import Batches, Records
 from .native import HostBatch
@@ -131,7 +131,7 @@ class PictureBatches:
         for number, told in broken:
             if number not in self._broken:
                 self._broken.add(number)
-                logging.warning("%s: skipped: %s", self.name, told)
+                ROOT.warning("%s: skipped: %s", self.name, told)
 
     def _begin(self, epoch: int, order: np.ndarray, start: int) -> _Pending:
         """Let the threads make a batch."""

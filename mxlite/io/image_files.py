@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import weakref
@@ -12,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..base import MXNetError, explain
+from ..log import ROOT
 from ..recordio import MXIndexedRecordIO
 from ..recordio.framing import Reader
 from .image_params import Records
@@ -85,7 +85,7 @@ class RecordFile:
                     told = f"record {len(found)}: {e}"
                     if not skip:
                         raise self._refused(told) from None
-                    logging.warning("%s: skipped: %s", self.op, told)
+                    ROOT.warning("%s: skipped: %s", self.op, told)
                 reader.seek(min(reader.at + 4, self._size))
                 reader.find()
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..base import MXNetError, explain
 from ..context import cpu
+from ..log import ROOT
 from ..serialize.params import load, save
 from .native import HostBatch
 from .source import uploads
@@ -29,7 +29,7 @@ def mean_picture(path: str, shape: tuple[int, ...], batches: Callable[[], Iterat
         MXNetError: the file cannot be read or written, or holds something else.
     """
     if not os.path.exists(path):
-        logging.info("%s: cannot find %s: the mean picture is made", op, path)
+        ROOT.info("%s: cannot find %s: the mean picture is made", op, path)
         total, count = np.zeros(shape), 0
         for batch in batches():
             many = len(batch.numbers) - batch.pad

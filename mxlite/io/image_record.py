@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -11,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from ..base import MXNetError, explain
+from ..log import ROOT
 from .image_augment import augmenter
 from .image_batches import PictureBatches, Row
 from .image_files import RecordFile
@@ -60,7 +60,7 @@ def picture_batches(
         mean = mean_picture(normalization.mean_img, shape, pictures, name)
     if batches.verbose:
         told = (name, records.path_imgrec, len(file.numbers), batches.preprocess_threads)
-        logging.info("%s: %s, %d records, use %d threads for decoding..", *told)
+        ROOT.info("%s: %s, %d records, use %d threads for decoding..", *told)
     return made(writer(normalization, shape[0], np.dtype(dtype), mean), dtype, records, batches)
 
 

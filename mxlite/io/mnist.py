@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gzip
-import logging
 import math
 import struct
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import numpy as np
 from mxlite_compiler.params import DType, Range
 
 from ..base import MXNetError, explain
+from ..log import ROOT
 from .native import HostBatch, native
 
 _PIECE = 1 << 20
@@ -145,7 +145,7 @@ def MNISTIter(
     order = start + (shuffled(stop - start, seed) if shuffle else np.arange(stop - start))
     made = _MnistFiles(images, labels, order, batch_size, flat, prefetch_buffer)
     if not silent:
-        logging.info("MNISTIter: load %d images, shuffle=%d, shape=%s", len(order), shuffle, list(made.data_shape))
+        ROOT.info("MNISTIter: load %d images, shuffle=%d, shape=%s", len(order), shuffle, list(made.data_shape))
     return made
 
 

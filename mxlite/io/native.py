@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from mxlite_compiler.params import describe, parse
 
 from ..base import MXNetError, explain, nearest
 from ..context import cpu
+from ..log import ROOT
 from ..ndarray import NDArray
 from ..ndarray.sparse import csr_matrix
 from .desc import DataBatch, DataDesc, DataIter, IterError, state_of
@@ -146,7 +146,7 @@ class MXDataIter(DataIter):
     def debug_skip_load(self) -> None:
         """Give the first batch again and again, to measure a program without its reading."""
         self._skip_load = True
-        logging.info("Set debug_skip_load to be true, will simply return first batch")
+        ROOT.info("Set debug_skip_load to be true, will simply return first batch")
 
     def iter_next(self) -> bool:
         """Step to the next batch; False when there is none."""

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import distributed
 from ..base import MXNetError, explain, nearest
+from ..log import ROOT
 from ..ndarray import NDArray
 from ..optimizer import Optimizer, Updater, get_updater
 from ..serialize.atomic import atomic_write, read_file
@@ -273,5 +273,5 @@ def create(name: str = "local") -> KVStoreBase:
         hint = f"{instead!r} does what it is for" if instead else f"types are {', '.join(known)}"
         raise MXNetError(explain(f"there is no kvstore {name!r}{nearest(kind, known)}", op="mx.kv.create", hint=hint))
     if "async" in kind:
-        logging.warning("kvstore %s: updates are synchronous, as with dist_sync; there is no parameter server", name)
+        ROOT.warning("kvstore %s: updates are synchronous, as with dist_sync; there is no parameter server", name)
     return KVStore(Store(kind))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from .. import distributed
 from ..base import MXNetError, explain, nearest
 from ..context import Context
+from ..log import ROOT
 from ..ndarray import NDArray
 from ..ndarray.sparse.array import BaseSparseNDArray, wrap
 from ..ndarray.sparse.storage import Rows
@@ -82,7 +82,7 @@ class Store:
                 if out.stype == "default" or not ignore_sparse:
                     _deliver(self.values[key], out)
                 else:
-                    logging.warning(
+                    ROOT.warning(
                         "%s: the %s array for key %r was left as it is; use row_sparse_pull, or ignore_sparse=False",
                         op, out.stype, key,
                     )  # fmt: skip

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import bisect
-import logging
 import random
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from ..context import current_context
 from ..io import DataBatch, DataDesc, DataError, DataIter
 from ..io.desc import IterError
 from ..io.source import uploads
+from ..log import ROOT
 
 
 class UnknownToken(DataError, AssertionError):
@@ -124,7 +124,7 @@ class BucketSentenceIter(DataIter):
                 rows[place].append(row)
         discarded = len(sentences) - sum(map(len, rows))
         if discarded:
-            logging.warning("discarded %d sentences longer than the largest bucket.", discarded)
+            ROOT.warning("discarded %d sentences longer than the largest bucket.", discarded)
         self.buckets = [length for length, found in zip(lengths, rows, strict=True) if found]
         if not self.buckets:
             raise DataError(f"all {len(sentences)} sentences are longer than the largest bucket, {lengths[-1]}")

@@ -200,7 +200,7 @@ def test_variables_are_honoured() -> None:
 
 def test_a_program_runs_with_all_of_them_set() -> None:
     names = [name.replace("*", "X") for name in environment.IGNORED]
-    assert all(name.startswith("MXNET_") for name in names)
+    assert all(name.startswith(("MXNET_", "DMLC_")) for name in names)
     variables = {**dict.fromkeys(names, "1"), "MXNET_ENGINE_TYPE": "NaiveEngine", "MXNET_ENFORCE_DETERMINISM": "1"}
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
@@ -209,3 +209,13 @@ def test_a_program_runs_with_all_of_them_set() -> None:
         env={**os.environ, **variables, "JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{root}:{root / 'compiler'}"},
     )  # fmt: skip
     assert done.stdout.strip() == "6.0", done.stderr
+
+
+def test_early_messages_leave_the_log_to_the_program(monkeypatch):
+    """Before a script's own ``basicConfig``, which does nothing once the root logger has a handler."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    mx.kv.create("dist_async")
+    mx.contrib.amp.init("bfloat16")
+    mx.contrib.amp.reset()
+    assert root.handlers == []

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ...log import ROOT
 from ...module.precision import current, set_current
 from ...optimizer import Optimizer
 from .convert import AmpError as AmpError
@@ -51,7 +51,7 @@ def init(
         [*(op for op in wide if op not in moved), *(fp32_ops or ())],
         [*conditional, *(conditional_fp32_ops or ())],
     )
-    logging.info("Using AMP")
+    ROOT.info("Using AMP")
     set_current(precision)
 
 
