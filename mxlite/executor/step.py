@@ -172,7 +172,7 @@ class Step:
         ex = self.executor
         if self.done or not self.with_backward or not ex.donates:
             return False
-        hyper = updates.hyper()  # may refuse a learning rate: before anything has happened
+        hyper = updates.hyper(ex)  # may refuse a learning rate: before anything has happened
         with self._running():
             self._run_fused(updates, hyper)
         return True

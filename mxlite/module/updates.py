@@ -129,9 +129,12 @@ class Updates:
         """The state on the first device; it may share memory with `state`."""
         return self.state if self.placement is None else jax.tree.map(lambda x: local(x, self.device), self.state)
 
-    def hyper(self) -> dict[str, np.ndarray]:
+    def hyper(self, executor: Executor) -> dict[str, np.ndarray]:
         """This step's learning rates, weight decays and gradient scale: values, never constants of a program."""
-        return self.optimizer.hyper(self.indices)
+        found = self.optimizer.hyper(self.indices)
+        if "key" in found and executor.layout is not None:  # of an optimizer that adds noise: the same in all workers
+            found["key"] = np.stack([executor.layout.placement.draw_key() for _ in self.indices])
+        return found
 
     def rule_only(self) -> Callable[[Tree, Any, Tree, Mapping[str, Any]], tuple[Tree, Any]]:
         """The pure function ``(grads, state, params, hyper) -> (params, state)``, to be traced into a program.
@@ -167,7 +170,7 @@ class Updates:
 
         box: list[Any] = []
         try:
-            update.launch(box, current, state, given, self.hyper())
+            update.launch(box, current, state, given, self.hyper(executor))
             take(*box[0])
         except BaseException:
             if box:  # what was donated is gone: its successor must not get lost, too

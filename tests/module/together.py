@@ -135,6 +135,13 @@ def dropped(worker, folder):
     return learned(module), {}
 
 
+def noisy(worker, folder):
+    """An optimizer that draws: one noise for all, whatever the seeds of the workers."""
+    module = worker.module(network())
+    module.fit(worker.data(), num_epoch=1, kvstore="dist_sync", optimizer="sgld", initializer=mx.init.Xavier())
+    return learned(module), {}
+
+
 def refused(worker, folder):
     """A network that no program over several processes can train."""
     rows = mx.sym.dot(mx.sym.Variable("data"), mx.sym.Variable("rows_weight", stype="row_sparse", shape=(6, 3)))
@@ -145,7 +152,7 @@ def refused(worker, folder):
     return {}, {"error": ""}
 
 
-SCENARIOS = (fitted, by_hand, in_python, in_buckets, dropped, refused)
+SCENARIOS = (fitted, by_hand, in_python, in_buckets, dropped, noisy, refused)
 
 
 def run(worker: Worker, folder: str) -> dict:
