@@ -178,16 +178,16 @@ class Step:
         return True
 
     def _run_fused(self, updates: Updates, hyper: dict[str, Any]) -> None:
-        ex = self.executor
+        ex, names = self.executor, updates.names_in(self.executor)
         # A deferred label is settled before its array is read.
         metrics = self.metrics if ex.joins_metrics else []
         labels = [[ex.label(label) for label in m.labels] for m in metrics]
         states = [ex.metric_state(m.state) for m in metrics]
         fused = FUSED.get(
-            (ex.program, updates.rule, tuple((m.key, m.outputs) for m in metrics), ex.adding, updates.names),
+            (ex.program, updates.rule, tuple((m.key, m.outputs) for m in metrics), ex.adding, updates.names, names),
             lambda: _fuse(ex, updates, [(m.fn, m.outputs) for m in metrics]),
         )
-        params = ex.donatable(ex.arg_dict, updates.names)
+        params = ex.donatable(ex.arg_dict, names)
         aux = ex.donatable(ex.aux_dict, ex.aux_dict)
         grads = ex.donatable(ex.grad_dict, ex.program.wrt)
         args = {n: ex.feed(nd, n) for n, nd in ex.arg_dict.items() if n not in params}
@@ -213,7 +213,7 @@ class Step:
 
 
 def _fuse(ex: Executor, updates: Updates, metrics: list[tuple[Callable[..., jax.Array], tuple[int, ...]]]) -> Compiled:
-    program, adding, apply = cast(Program, ex.program), ex.adding, updates.rule_only()
+    program, adding, apply = cast(Program, ex.program), ex.adding, updates.rule_only(updates.names_in(ex))
 
     def step(params, aux, old_grads, state, args, key, heads, hyper, metric_states, labels):
         outputs, written, grads = program.value_and_grad({**args, **params}, aux, key, heads)

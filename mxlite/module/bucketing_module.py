@@ -364,20 +364,8 @@ class BucketingModule(BaseModule):
         self._current("backward", params=True).backward(out_grads)
 
     def update(self) -> None:
-        """Step the optimizer; see `Module.update`.
-
-        Raises:
-            StateError: the current bucket lacks parameters of the default one; it can predict, but not train.
-        """
-        module = self._current("update", params=True, optimizer=True)
-        default = self._buckets[self._default_bucket_key]
-        if len(module._param_names) != len(default._param_names):
-            lacks = [n for n in default._param_names if n not in module._param_names]
-            raise StateError(
-                f"update: the symbol of bucket {self._curr_bucket_key!r} lacks {', '.join(lacks)} of the default "
-                f"{self._default_bucket_key!r}; one optimizer steps all parameters, so every bucket needs them"
-            )
-        module.update()
+        """Step the optimizer; see `Module.update`. Parameters that the current bucket lacks stay as they are."""
+        self._current("update", params=True, optimizer=True).update()
 
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
         """The outputs of the last forward; see `Module.get_outputs`."""

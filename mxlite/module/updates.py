@@ -81,7 +81,8 @@ class EagerUpdates:
         """Run what the step still owes, then the optimizer."""
         executor.settle()
         for name, i in self.indices.items():
-            self.updater(i, executor.grad_dict[name], executor.arg_dict[name])
+            if name in executor.arg_dict:  # of a bucket, perhaps not
+                self.updater(i, executor.grad_dict[name], executor.arg_dict[name])
 
     def dumps(self) -> bytes:
         """The state as MXNet's files hold it."""
@@ -129,39 +130,51 @@ class Updates:
         """The state on the first device; it may share memory with `state`."""
         return self.state if self.placement is None else jax.tree.map(lambda x: local(x, self.device), self.state)
 
+    def names_in(self, executor: Executor) -> tuple[str, ...]:
+        """The parameters that `executor` has: of a bucket perhaps not all; the others stay as they are."""
+        found = tuple(n for n in self.names if n in executor.arg_dict)
+        return self.names if len(found) == len(self.names) else found
+
     def hyper(self, executor: Executor) -> dict[str, np.ndarray]:
         """This step's learning rates, weight decays and gradient scale: values, never constants of a program."""
-        found = self.optimizer.hyper(self.indices)
+        indices = [i for n, i in zip(self.names, self.indices, strict=True) if n in executor.arg_dict]
+        found = self.optimizer.hyper(indices)
         if "key" in found and executor.layout is not None:  # of an optimizer that adds noise: the same in all workers
-            found["key"] = np.stack([executor.layout.placement.draw_key() for _ in self.indices])
+            found["key"] = np.stack([executor.layout.placement.draw_key() for _ in indices])
         return found
 
-    def rule_only(self) -> Callable[[Tree, Any, Tree, Mapping[str, Any]], tuple[Tree, Any]]:
-        """The pure function ``(grads, state, params, hyper) -> (params, state)``, to be traced into a program.
+    def rule_only(self, names: tuple[str, ...]) -> Callable[[Tree, Any, Tree, Mapping[str, Any]], tuple[Tree, Any]]:
+        """The pure function ``(grads, state, params, hyper) -> (params, state)`` for the parameters `names`.
 
-        It holds on to no array, so programs that outlive the module keep no memory.
+        It is to be traced into a program, and holds on to no array, so that programs that outlive the module keep no
+        memory. What the state has of other parameters comes back as it is.
         """
-        rule, names, spread = self.rule, self.names, self.optimizer.spread
+        rule, all_names, spread = self.rule, self.names, self.optimizer.spread
 
         def apply(grads: Tree, state: Any, params: Tree, hyper: Mapping[str, Any]) -> tuple[Tree, Any]:
-            updates, state = rule.update({n: grads[n] for n in names}, state, params, **spread(hyper, names))
-            return optax.apply_updates(params, updates), state  # type: ignore[return-value]
+            own = state if names == all_names else _part(state, all_names, names)
+            updates, new = rule.update({n: grads[n] for n in names}, own, params, **spread(hyper, names))
+            if names != all_names:
+                new = _joined(state, all_names, new)
+            return optax.apply_updates(params, updates), new  # type: ignore[return-value]
 
         return apply
 
     def step(self, executor: Executor) -> None:
         """Join the pending step, or update by a launch of its own where the step has been looked at."""
-        if not executor.update_with(self):
+        if not self.names_in(executor):
+            executor.settle()
+        elif not executor.update_with(self):
             executor.settle()
             self.run(executor)
 
     def run(self, executor: Executor) -> None:
         """Update by a launch of its own."""
         params, grads = executor.arg_dict, executor.grad_dict
-        state = self.state_for(executor)
-        update = UPDATES.get((self.rule, self.names, self.placement), self._compile)
-        current = executor.donatable(params, self.names)
-        given = {n: executor.feed(grads[n], n) for n in self.names}  # type: ignore[arg-type]
+        state, names = self.state_for(executor), self.names_in(executor)
+        update = UPDATES.get((self.rule, self.names, names, self.placement), lambda: self._compile(names))
+        current = executor.donatable(params, names)
+        given = {n: executor.feed(grads[n], n) for n in names}  # type: ignore[arg-type]
 
         def take(new: Tree, state: Any) -> None:
             self.state = state
@@ -177,8 +190,8 @@ class Updates:
                 take(*box[0])
             raise
 
-    def _compile(self) -> Compiled:
-        apply = self.rule_only()
+    def _compile(self, names: tuple[str, ...]) -> Compiled:
+        apply = self.rule_only(names)
 
         def update(params: Tree, state: Any, grads: Tree, hyper: Mapping[str, Any]) -> tuple[Tree, Any]:
             return apply(grads, state, params, hyper)
@@ -214,3 +227,21 @@ class Updates:
         updater.states = self.states()
         updater.set_states(data)
         self.set_states(updater.states)
+
+
+def _by_name(names: Sequence[str]) -> Callable[[Any], bool]:
+    """Whether a part of a state has something for each of `names`: optax keeps it in the form of the parameters."""
+    wanted = set(names)
+    return lambda x: isinstance(x, dict) and x.keys() == wanted
+
+
+def _part(state: Any, all_names: Sequence[str], names: Sequence[str]) -> Any:
+    """What `state` has of some of its parameters."""
+    held = _by_name(all_names)
+    return jax.tree.map(lambda x: {n: x[n] for n in names} if held(x) else x, state, is_leaf=held)
+
+
+def _joined(state: Any, all_names: Sequence[str], part: Any) -> Any:
+    """`state` with what `part` has instead."""
+    held = _by_name(all_names)
+    return jax.tree.map(lambda x, new: {**x, **new} if held(x) else new, state, part, is_leaf=held)
