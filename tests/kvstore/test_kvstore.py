@@ -220,3 +220,11 @@ def test_unsorted_rows_are_put_in_order(kv: Any) -> None:
     out = mx.nd.sparse.zeros("row_sparse", (4, 1))
     kv.pull("table", out=out, ignore_sparse=False)
     assert out.indices.asnumpy().tolist() == [0, 1, 2, 3] and out.data.asnumpy().ravel().tolist() == [5, 9, 7, 4]
+
+
+def test_an_unknown_name_is_a_local_store_as_in_mxnet_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    store: Any = mx.kv.create("locl")
+    assert store.type == "locl" and store.num_workers == 1
+    store.init(3, mx.nd.ones((2, 2)))
+    assert (pulled(store, 3) == 1).all()
+    assert "a local store, for there is no kvstore 'locl'; did you mean 'local'?" in caplog.text
