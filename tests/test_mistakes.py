@@ -220,7 +220,7 @@ MODULES: dict[str, Case] = {
     "an optimizer's class": (
         lambda: ready().init_optimizer(optimizer=mx.optimizer.SGD),
         TypeError,
-        "must be a name or",
+        "must be a name, an mx.optimizer.Optimizer or",
     ),
     "a rate that is none": (
         lambda: ready().init_optimizer(optimizer_params={"learning_rate": "a"}),

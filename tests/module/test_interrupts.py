@@ -30,6 +30,7 @@ def looking():
             module.update()
 
 def not_looking():
+    batches.reset()  # where it was stopped may be its end
     module.fit(batches, num_epoch=10000, optimizer="adam")
 
 for i in range(8):
