@@ -32,7 +32,7 @@ class FitTimer:
         quiet.setLevel(logging.CRITICAL)
         mx.random.seed(0)
         np.random.seed(0)
-        self.module = mx.mod.Module(make_network(case.name), logger=quiet, context=context)
+        self.module = mx.mod.Module(make_network(case.name), logger=quiet, context=context or mx.cpu())
         self.module.bind(self.data.provide_data, self.data.provide_label)
         self.module.init_params(mx.init.Xavier())
 
