@@ -3,10 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +10,14 @@ import pytest
 
 import mxlite as mx
 from mxlite_compiler.placement import place
+from tests.devices import facts_on_devices
 
 HERE = Path(__file__).resolve().parent
 
 
 @pytest.fixture(scope="module")
 def found():
-    roots = os.pathsep.join([str(HERE.parent.parent), str(HERE.parent.parent / "compiler")])
-    done = subprocess.run(
-        [sys.executable, str(HERE / "placed.py")],
-        env={**os.environ, "PYTHONPATH": roots, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "3"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return facts_on_devices(HERE / "placed.py", 3)
 
 
 def close(one, other):

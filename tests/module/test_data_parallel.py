@@ -7,9 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,24 +17,15 @@ import mxlite as mx
 from mxlite.executor import Placement, mesh
 from mxlite.executor.layout import follow
 from mxlite.module.devices import choose, workers_of
+from tests.devices import facts_on_devices
 
 HERE = Path(__file__).resolve().parent
 MXNET = json.loads((HERE.parent / "golden" / "training" / "two_devices.json").read_text(encoding="utf-8"))
-ROOTS = os.pathsep.join([str(HERE.parent.parent), str(HERE.parent.parent / "compiler")])
 
 
 @pytest.fixture(scope="module")
 def found():
-    done = subprocess.run(
-        [sys.executable, str(HERE / "spread.py")],
-        env={**os.environ, "PYTHONPATH": ROOTS, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "4"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return facts_on_devices(HERE / "spread.py", 4)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import pytest
 import mxlite as mx
 from mxlite.contrib import amp
 from mxlite_compiler.program import COUNTERS
+from tests.devices import facts_on_devices
 from tests.module import half_weights
 
 HERE = Path(__file__).resolve().parent
@@ -275,17 +273,7 @@ def test_batches_of_other_sizes_buckets_and_the_switch() -> None:
 
 
 def test_several_devices() -> None:
-    roots = os.pathsep.join([str(HERE.parent.parent), str(HERE.parent.parent / "compiler")])
-    done = subprocess.run(
-        [sys.executable, str(HERE / "mixed_devices.py")],
-        env={**os.environ, "PYTHONPATH": roots, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "2"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    for name, (one, two) in json.loads(done.stdout.splitlines()[-1]).items():
+    for name, (one, two) in facts_on_devices(HERE / "mixed_devices.py", 2).items():
         for key, value in one.items():
             # The halves of a batch are rounded to 16 bits before they are added.
             np.testing.assert_allclose(two[key], value, atol=2e-5 if name == "optax" else 2e-3, err_msg=f"{name} {key}")
