@@ -153,7 +153,7 @@ def write(rows: list[dict[str, Any]], rounds: int, results: Path) -> None:
         f"Written by `{command}` on {machine()}, {load()}: medians of {rounds} rounds, all in one run and in turns. "
         "The ratio is mxlite's time divided by the other's, against the faster hand-written layout.\n\n"
         "Further pages: [eager calls](calls.md), [memory](memory.md), [memory over epochs](epochs.md), "
-        "[kills](kill.md).\n"
+        "[kills](kill.md), [pictures from records](images.md).\n"
     )
     draw(rows, results / "steps.png")
 
