@@ -255,8 +255,7 @@ class BaseModule(abc.ABC):
         if not hasattr(train_data, "provide_data"):
             raise TypeError(
                 f"fit takes a data iterator, got {type(train_data).__name__}; "
-                "mx.io.NDArrayIter(data, label, batch_size) makes one of arrays, mx.io.IterableIter(loader) one of what "
-                "gives batches"
+                "mx.io.NDArrayIter(data, label, batch_size) makes one of arrays, mx.io.IterableIter one of a loader"
             )
         self.bind(train_data.provide_data, train_data.provide_label, for_training=True, force_rebind=force_rebind)
         if monitor is not None:
