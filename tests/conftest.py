@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +19,11 @@ from typing import Any
 os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 os.environ["MPLBACKEND"] = "Agg"
+# Who runs the tests in the background has it ignored, and all programs that they start would ignore it, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import jax
 import numpy as np
 import pytest
 
@@ -67,6 +72,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "oracle" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _devices() -> None:
+    """Started before the first test, whose log would else tell of the devices that are not there."""
+    jax.devices()
 
 
 @pytest.fixture(autouse=True)

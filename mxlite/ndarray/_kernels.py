@@ -44,7 +44,7 @@ def constant(content: Any, dtype: Any, device: Device, key: Hashable = None) -> 
     """A number, or a tuple of them, of numpy type `dtype`, as an argument of programs that run on `device`.
 
     Taking it from the host with every call costs half as much as the call, so what comes again goes to the device.
-    `key` stands for the content where equal numbers may differ, as 0.0 and -0.0.
+    `key` stands for the content where equal numbers may differ, as 0.0 and -0.0 do, or the shapes of equal bytes.
     """
     slot = _constant(content if key is None else key, dtype, device)
     if slot[1] is not None:

@@ -133,7 +133,7 @@ class Handle:
         writer = _kernels.write_flat(cell.shape, shape, axis)
         device = cell.ctx.jax_device
         if isinstance(value, np.generic):
-            value = _kernels.constant(value, value.dtype.type, device, value.tobytes())
+            value = _kernels.constant(value, value.dtype.type, device, (value.shape, value.tobytes()))
         cell.update(writer, value, _kernels.offset_of(offset, math.prod(cell.shape), device))
 
     @property

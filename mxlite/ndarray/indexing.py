@@ -143,7 +143,7 @@ class Indexing(Handle):
             return
         if isinstance(raw, np.generic):
             cell.settle()
-            value = _kernels.constant(raw, raw.dtype.type, cell.ctx.jax_device, raw.tobytes())
+            value = _kernels.constant(raw, raw.dtype.type, cell.ctx.jax_device, (raw.shape, raw.tobytes()))
             cell.write(cell.read(_kernels.refill, value), owned=True)
         elif raw.shape == cell.shape:
             numpy = isinstance(raw, np.ndarray)

@@ -13,7 +13,6 @@ import os, signal, threading, time, warnings
 import numpy as np
 import mxlite as mx
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 warnings.simplefilter("ignore")
 hidden = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=256, name="fc1")
 net = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(mx.sym.BatchNorm(hidden), num_hidden=3, name="fc2"), name="softmax")

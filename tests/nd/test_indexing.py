@@ -215,3 +215,12 @@ def test_assignment_errors() -> None:
     with pytest.raises(ValueError, match="cannot be indexed"):
         a["x"] = 1
     assert a.asnumpy().sum() == 0
+
+
+def test_a_number_that_is_written_often_is_not_taken_for_a_parameter():
+    """What comes again is kept on the device: equal bytes, but of another shape."""
+    a = mx.nd.ones((2, 3), dtype="float64")
+    for _ in range(10):
+        a[:] = 0.125
+        a[0, 1] = 0.125
+        assert (a + 0.125).asnumpy().sum() == 1.5

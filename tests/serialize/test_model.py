@@ -151,9 +151,7 @@ def test_mxnet_reads_a_checkpoint_and_writes_the_same(tmp_path: Path):
 
 
 SAVES = """
-import signal
 import mxlite as mx
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=1000, name="fc")
 weight, bias = mx.nd.ones((1000, 2000)), mx.nd.ones(1000)
 for i in range(1, 100_000):
