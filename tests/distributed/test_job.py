@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -68,8 +69,8 @@ def test_a_killed_coordinator_ends_the_others() -> None:
 @pytest.mark.parametrize(
     ("scenario", "code", "reason"),
     [
-        ("raise1", 1, "because of worker 1: ValueError: a mistake in the script"),
-        ("exit0", 3, "because of worker 0: it ended after"),
+        ("raise1", 1, "worker 1: ValueError: a mistake in the script"),
+        ("exit0", 3, "worker 0: it (ended after|was done)"),
     ],
 )
 def test_a_worker_that_ends_early_ends_the_others(scenario: str, code: int, reason: str) -> None:
@@ -77,7 +78,8 @@ def test_a_worker_that_ends_early_ends_the_others(scenario: str, code: int, reas
     culprit = int(scenario[-1])
     assert workers[culprit].code == code, workers[culprit].output
     assert workers[1 - culprit].code in (1, 76)
-    assert reason in workers[1 - culprit].output
+    # Whether it "ends because of" the other, or "failed after others had ended": the broken connection may be faster.
+    assert re.search(reason, workers[1 - culprit].output), workers[1 - culprit].output
     assert "not reached" not in workers[1 - culprit].output
 
 
